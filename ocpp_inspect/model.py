@@ -150,10 +150,10 @@ class SegmentBatch:
 
 
 class StreamOpened(msgspec.Struct, gc=False):
-    """A connection begins. `client_direction` is 0 or 1 when a SYN (or SYN-ACK) told it, else None."""
+    """A connection begins (`flow.pair` names its endpoints). `client_direction` is 0 or 1 when a SYN (or SYN-ACK) told it, else None."""
 
     connection: int  # packet key of the first packet of the connection
-    pair: int
+    flow: Flow
     ts_ns: int
     packet: int
     position: int
