@@ -7,6 +7,7 @@ boot answer gave, transactions with rising registers, unique ids. Texts are comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 SECOND_NS: Final = 10**9
@@ -46,8 +47,6 @@ class Clock:
 
 
 def _date_of_day(day: int) -> str:
-    from datetime import date, timedelta  # noqa: PLC0415
-
     return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
@@ -137,9 +136,7 @@ def dialogue_16(talker: Talker) -> Iterator[Exchange]:
             request = f'{{"connectorId":{connector},"idTag":"{tag}"}}'
             yield t.exchange(CSMS, "RemoteStartTransaction", request, '{"status":"Accepted"}')
         else:
-            yield t.exchange(
-                STATION, "Authorize", f'{{"idTag":"{tag}"}}', '{"idTagInfo":{"status":"Accepted"}}'
-            )
+            yield t.exchange(STATION, "Authorize", f'{{"idTag":"{tag}"}}', '{"idTagInfo":{"status":"Accepted"}}')
         t.wait(500_000_000)
         transaction = t.next_transaction()
         yield t.exchange(
@@ -175,9 +172,8 @@ def dialogue_16(talker: Talker) -> Iterator[Exchange]:
             )
             t.wait(500_000_000)
         t.register_wh += 55
-        stop = (
-            f'{{"transactionId":{transaction},"meterStop":{t.register_wh},"timestamp":"{t.text(t.now_ns)}",'
-            + ('"reason":"Remote"}' if remote else f'"idTag":"{tag}","reason":"Local"}}')
+        stop = f'{{"transactionId":{transaction},"meterStop":{t.register_wh},"timestamp":"{t.text(t.now_ns)}",' + (
+            '"reason":"Remote"}' if remote else f'"idTag":"{tag}","reason":"Local"}}'
         )
         yield t.exchange(STATION, "StopTransaction", stop, '{"idTagInfo":{"status":"Accepted"}}')
         t.wait(300_000_000)
@@ -212,15 +208,13 @@ def dialogue_201(talker: Talker) -> Iterator[Exchange]:
         t.wait(200_000_000)
         yield status(evse, "Available")
     t.wait(SECOND_NS)
-    yield t.exchange(
-        CSMS, "GetBaseReport", '{"requestId":1,"reportBase":"FullInventory"}', '{"status":"Accepted"}'
-    )
+    yield t.exchange(CSMS, "GetBaseReport", '{"requestId":1,"reportBase":"FullInventory"}', '{"status":"Accepted"}')
     for part in (0, 1):
         t.wait(300_000_000)
         yield t.exchange(
             STATION,
             "NotifyReport",
-            f'{{"requestId":1,"generatedAt":"{t.text(t.now_ns)}","seqNo":{part},"tbc":{"true" if part == 0 else "false"},'
+            f'{{"requestId":1,"generatedAt":"{t.text(t.now_ns)}","seqNo":{part},"tbc":{("true", "false")[part]},'
             f'"reportData":[{{"component":{{"name":"EVSE","evse":{{"id":{part + 1}}}}},"variable":{{"name":"Power"}},'
             '"variableAttribute":[{"type":"Actual","value":"0","mutability":"ReadOnly"}],'
             '"variableCharacteristics":{"unit":"W","dataType":"decimal","maxLimit":22000,"supportsMonitoring":true}}]}',
@@ -261,9 +255,7 @@ def _transaction_201(t: Talker, number: int, status: Callable[[int, str], Exchan
     place = f',"evse":{{"id":{evse},"connectorId":1}}'
     yield event("Started", "CablePluggedIn", "EVConnected", place + energy("Transaction.Begin"))
     t.wait(3 * SECOND_NS)
-    yield t.exchange(
-        STATION, "Authorize", f'{{"idToken":{{"idToken":"{tag}","type":"ISO14443"}}}}', accepted
-    )
+    yield t.exchange(STATION, "Authorize", f'{{"idToken":{{"idToken":"{tag}","type":"ISO14443"}}}}', accepted)
     t.wait(300_000_000)
     yield event("Updated", "Authorized", "EVConnected", token, accepted)
     t.wait(SECOND_NS)
@@ -279,9 +271,7 @@ def _transaction_201(t: Talker, number: int, status: Callable[[int, str], Exchan
     t.register_wh += 55
     yield event("Updated", "StopAuthorized", "EVConnected", token, accepted)
     t.wait(20 * SECOND_NS)
-    yield event(
-        "Ended", "EVCommunicationLost", "Idle", energy("Transaction.End"), "{}", ',"stoppedReason":"Local"'
-    )
+    yield event("Ended", "EVCommunicationLost", "Idle", energy("Transaction.End"), "{}", ',"stoppedReason":"Local"')
     t.wait(200_000_000)
     yield status(evse, "Available")
 

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import heapq
 import itertools
+import json
 import random
 import struct
 import sys
@@ -108,7 +109,7 @@ class Connection:
         user = base64.b64encode(f"{self.identity}:demo-password-{self.index % 100:02}".encode()).decode()
         extension = ""
         if self._options.compressed:
-            takeover = "" if self._options.context_takeover else "client_no_context_takeover; server_no_context_takeover; "
+            takeover = ("client_no_context_takeover; server_no_context_takeover; ", "")[self._options.context_takeover]
             extension = (
                 f"Sec-WebSocket-Extensions: permessage-deflate; {takeover}"
                 "client_max_window_bits=12; server_max_window_bits=12\r\n"
@@ -336,8 +337,6 @@ def _flush(out: list[Packet], before_ns: int, capture: PcapFile) -> int:
 
 
 def _log(truth: TextIO, identity: str, exchange: Exchange) -> None:
-    import json  # noqa: PLC0415
-
     senders = ("station", "csms")
     call_ns = exchange.when_ns + CAPTURE_DELAY_NS
     for when_ns, sender, text in (
