@@ -1,0 +1,56 @@
+"""Nothing in, a list of what works on this machine out."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+
+def doctor() -> None:
+    """Check this installation: libraries, rules, catalogue, and the optional programs.
+
+    Exit code 0 when the main job can run, 2 when something it needs is missing.
+    """
+    import importlib.metadata
+    import platform
+    import shutil
+
+    from ocpp_inspect import __version__
+
+    broken = False
+
+    def line(good: bool, text: str, *, needed: bool = True) -> None:
+        nonlocal broken
+        broken = broken or (needed and not good)
+        typer.echo(f"  {'ok  ' if good else ('MISS' if needed else 'none')}  {text}")
+
+    typer.echo(f"ocpp-inspect {__version__} on Python {platform.python_version()}, {platform.platform()}")
+    for name in ("numpy", "pyarrow", "duckdb", "orjson", "msgspec", "jsonschema-rs", "ocpp", "rich", "zstandard"):
+        try:
+            line(True, f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            line(False, f"{name} is not installed: reinstall ocpp-inspect")
+    broken |= _check_data(line)
+    for program, purpose in (("tshark", "cross-checks"), ("tcpdump", "recording"), ("dumpcap", "recording")):
+        found = shutil.which(program)
+        line(found is not None, f"{program}: {found or f'not found; only needed for {purpose}'}", needed=False)
+    if broken:
+        sys.exit(2)
+
+
+def _check_data(line: typer.models.CallbackFunctionType) -> bool:
+    """Whether the rules or the catalogue fail to load."""
+    from ocpp_inspect import catalogue
+    from ocpp_inspect.engine import RuleError
+    from ocpp_inspect.pipeline.options import Options
+    from ocpp_inspect.pipeline.rules import built_in_and
+
+    try:
+        line(True, f"{len(built_in_and(Options()))} rules")
+        for version in ("1.6", "2.0", "2.0.1", "2.1"):
+            line(True, f"catalogue of OCPP {version}: {len(catalogue.load(version))} messages")
+    except (RuleError, FileNotFoundError, ValueError) as error:
+        line(False, str(error))
+        return True
+    return False

@@ -1,0 +1,73 @@
+"""Arguments in, exit code out: the `ocpp-inspect` command and the list of its subcommands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ocpp_inspect import __version__
+from ocpp_inspect.cli.analyze import analyze
+from ocpp_inspect.cli.doctor import doctor
+from ocpp_inspect.cli.explain import explain
+from ocpp_inspect.cli.query import query
+from ocpp_inspect.cli.rules import app as rules_app
+from ocpp_inspect.cli.timeline import timeline
+
+app = typer.Typer(
+    name="ocpp-inspect",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Find out why a charger and its back office do not get along.
+
+    Reads network captures, decodes OCPP 1.6, 2.0, 2.0.1 and 2.1 over WebSocket, judges sequences and timing by rules,
+    and says who is at fault, by which clause, and which frames prove it.
+
+    [bold]Examples[/bold]
+
+      ocpp-inspect analyze site.pcapng --db site.duckdb
+      ocpp-inspect timeline site.duckdb --station CP1 --problems
+      ocpp-inspect query site.duckdb "SELECT * FROM latency"
+      ocpp-inspect explain RPC-005
+    """,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ocpp-inspect {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before the subcommand."""
+
+
+app.command()(analyze)
+app.command()(timeline)
+app.command()(query)
+app.command()(explain)
+app.add_typer(rules_app, name="rules")
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command line; a closed pipe (`| head`) ends it quietly, Ctrl-C with 130."""
+    try:
+        app()
+    except BrokenPipeError:
+        # The reader has seen enough. Point stdout at nothing so that the interpreter's last flush cannot fail too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)

@@ -1,0 +1,8 @@
+"""Inputs in, a DuckDB file out: the only package that knows every room."""
+
+from __future__ import annotations
+
+from ocpp_inspect.pipeline.analysis import Analysis, analyze
+from ocpp_inspect.pipeline.options import Options, Outcome, Progress
+
+__all__ = ["Analysis", "Options", "Outcome", "Progress", "analyze"]

@@ -1,0 +1,122 @@
+"""PacketBatch in, OCPP items and findings out: one worker's rooms in a row. Live capture and proxy use the same chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+from ocpp_inspect.engine import Engine, Rule
+from ocpp_inspect.model import (
+    Anomaly,
+    Finding,
+    OcppItem,
+    PacketBatch,
+    SegmentBatch,
+    StreamBatch,
+    StreamClosed,
+    StreamOpened,
+)
+from ocpp_inspect.network import Network
+from ocpp_inspect.ocpp import Ocpp, station_from_path
+from ocpp_inspect.pipeline.shard import Sharder
+from ocpp_inspect.tcp import Tcp
+from ocpp_inspect.websocket import WebSockets
+
+_BY_POSITION = attrgetter("position")
+
+
+class Decoded(NamedTuple):
+    """What one batch gave, in position order."""
+
+    items: list[OcppItem]
+    findings: list[Finding]
+
+
+class Chain:
+    """The rooms of worker `index` of `count`, connected."""
+
+    def __init__(self, rules: Sequence[Rule], *, validate: bool = True, index: int = 0, count: int = 1) -> None:
+        self._endpoints: dict[int, tuple[str, int, str, int]] = {}
+        self._ended: list[int] = []
+        self.network = Network()
+        self.tcp = Tcp()
+        self.websockets = WebSockets()
+        self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints.get)
+        self.engine = Engine(rules)
+        self._is_first = index == 0
+        self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address) if count > 1 else None
+        self._last: SegmentBatch | None = None
+        self._last_ns = 0
+
+    def feed(self, batch: PacketBatch) -> Decoded:
+        """Decode and judge one batch of packets."""
+        segments = self.network.feed(batch)
+        if len(batch.ts_ns):
+            self._last_ns = max(self._last_ns, int(batch.ts_ns[-1]))
+        self._last = segments
+        # Facts about packets belong to no station: the first worker tells them for all.
+        below = batch.anomalies + segments.anomalies if self._is_first else []
+        if self._sharder is not None:
+            segments = self._sharder.select(segments)
+        return self._decode(self.tcp.feed(segments), below)
+
+    def tick(self, now_ns: int) -> Decoded:
+        """Let time pass without packets (live capture, proxy)."""
+        self._last_ns = max(self._last_ns, now_ns)
+        below = self.network.tick(now_ns) if self._is_first else []
+        streams = self.tcp.tick(now_ns)
+        decoded = self._decode(streams, below)
+        items = self.ocpp.feed(self.websockets.tick(now_ns))
+        return Decoded(
+            decoded.items + items, decoded.findings + self.engine.feed(items) + self.engine.tick(now_ns)
+        )
+
+    def finish(self) -> Decoded:
+        """Close what is open at the end of the input."""
+        end_ns = self._last_ns
+        below = self.network.finish(end_ns) if self._is_first else []
+        items: list[OcppItem] = []
+        findings: list[Finding] = []
+        if self._sharder is not None:
+            waiting = self._sharder.finish(self._last)
+            if waiting is not None:
+                part = self._decode(self.tcp.feed(waiting), [])
+                items += part.items
+                findings += part.findings
+        part = self._decode(self.tcp.finish(end_ns), below)
+        items += part.items
+        findings += part.findings
+        rest = self.ocpp.feed(self.websockets.finish(end_ns))
+        rest += self.ocpp.finish(end_ns)
+        findings += self.engine.feed(rest)
+        findings += self.engine.finish(end_ns)
+        return Decoded(items + rest, findings)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What each room counted: room → name → number."""
+        shared = {"network": dict(self.network.counters)} if self._is_first else {}
+        return shared | {
+            "tcp": dict(self.tcp.counters),
+            "websocket": dict(self.websockets.counters),
+            "ocpp": dict(self.ocpp.counters),
+        }
+
+    def _decode(self, streams: StreamBatch, below: list[Anomaly]) -> Decoded:
+        ended = self._ended
+        for item in streams.items:
+            if type(item) is StreamOpened:
+                flow = item.flow
+                backwards = item.client_direction == 1
+                self._endpoints[item.connection] = (
+                    (flow.b, flow.b_port, flow.a, flow.a_port) if backwards else (flow.a, flow.a_port, flow.b, flow.b_port)
+                )
+            elif type(item) is StreamClosed:
+                ended.append(item.connection)
+        items: list[OcppItem] = self.ocpp.feed(self.websockets.feed(streams))
+        for connection in ended:
+            self._endpoints.pop(connection, None)
+        ended.clear()
+        if below:
+            items = sorted([*below, *items], key=_BY_POSITION)
+        return Decoded(items, self.engine.feed(items))

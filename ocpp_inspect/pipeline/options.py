@@ -1,0 +1,38 @@
+"""What a run is told: inputs, rules, where to. Shared by the parent and its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocpp_inspect.model import CaptureInfo
+
+Progress = Callable[[int, int | None], None]
+"""Called with (octets read so far, octets in all or None when that is unknown)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to analyse. `jobs` None: as many workers as the input and the machine deserve."""
+
+    rules: tuple[Path, ...] = ()  # directories beside the built-in ones
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    jobs: int | None = None
+    validate: bool = True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run gave besides the rows in the database."""
+
+    captures: list[CaptureInfo] = field(default_factory=list)
+    counters: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add_counters(self, more: dict[str, dict[str, int]]) -> None:
+        """Sum what another worker counted."""
+        for room, numbers in more.items():
+            mine = self.counters.setdefault(room, {})
+            for name, number in numbers.items():
+                mine[name] = mine.get(name, 0) + number

@@ -1,0 +1,228 @@
+"""SegmentBatch in, the part of it that this worker decodes out.
+
+Every worker reads the same packets and decides alone, and alike, who owns a connection, so nothing has to be sent
+between them: a connection belongs to the worker of its *station*, which stands in the path of the upgrade request.
+Rules are kept by station, so each worker can run all of them on its share.
+
+A connection whose first octets do not tell yet (a bare SYN, half a request line, a CONNECT to a forward proxy) is held
+back, bounded, and handed to its owner whole once it tells; otherwise the client's address decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+
+from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS
+from ocpp_inspect.model import Flow, Int64, SegmentBatch
+
+_UNDECIDED: Final = -1
+_SYN: Final = 2
+_ACK: Final = 16
+_HTTP_METHODS: Final = (b"GET ", b"CONNECT ", b"POST ", b"HEAD ", b"OPTIONS ", b"PUT ", b"HTTP/1.")
+_COLUMNS: Final = (
+    "packet", "position", "ts_ns", "flow", "seq", "ack", "flags", "window", "offset", "length", "missing",
+)  # fmt: skip
+_SEQ: Final = _COLUMNS.index("seq")
+_FLAGS: Final = _COLUMNS.index("flags")
+_FLOW: Final = _COLUMNS.index("flow")
+
+Learn = Callable[[str, str, int, str], None]
+"""Called with (client, server, server_port, station) for every upgrade request seen, own or not."""
+
+
+class _Held:
+    """Segments of one connection that wait for a decision: rows of column values and copies of their payloads."""
+
+    __slots__ = ("octets", "payloads", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, ...]] = []
+        self.payloads: list[bytes] = []
+        self.octets = 0
+
+
+class Sharder:
+    """Selects the segments of worker `index` of `count`.
+
+    `station_from_path` is the ocpp room's reading of a request path; `learn` tells it which station an address has.
+    """
+
+    def __init__(self, index: int, count: int, station_from_path: Callable[[str], str], learn: Learn) -> None:
+        self._index = index
+        self._count = count
+        self._station_from_path = station_from_path
+        self._learn = learn
+        self._owner: Int64 = np.full(1024, _UNDECIDED, dtype=np.int64)
+        self._flows: dict[int, Flow] = {}
+        self._held: dict[int, _Held] = {}
+        self._initial_seq: dict[int, int] = {}  # of the client's SYN, to tell port reuse from a repeated SYN
+        self._owner_of_address: dict[tuple[str, str, int], int] = {}
+
+    def select(self, batch: SegmentBatch) -> SegmentBatch:
+        """The segments that this worker owns, in order, with those released from waiting in front of theirs."""
+        for flow in batch.new_flows:
+            self._flows[flow.pair] = flow
+            self._make_room(flow.pair)
+            self._owner[flow.pair] = _UNDECIDED
+        if not len(batch.packet):
+            return batch
+        pair = batch.flow >> 1
+        owner = self._owner[pair]
+        reopening = ((batch.flags & (_SYN | _ACK)) == _SYN) & (owner != _UNDECIDED)
+        released: list[tuple[tuple[int, ...], bytes]] = []
+        odd = owner == _UNDECIDED
+        if reopening.any():
+            odd |= np.isin(pair, np.unique(pair[reopening]))
+        if odd.any():
+            owner = owner.copy()
+            for row in np.flatnonzero(odd).tolist():
+                owner[row] = self._decide_row(batch, row, int(pair[row]), released)
+        mine = owner == self._index
+        if released:
+            return _with_released(batch, mine, released)
+        return _take(batch, mine)
+
+    def finish(self, template: SegmentBatch | None) -> SegmentBatch | None:
+        """What still waits when the capture ends, for its owner by address."""
+        released: list[tuple[tuple[int, ...], bytes]] = []
+        for pair in list(self._held):
+            self._settle(pair, self._fallback(pair), released)
+        if template is None or not released:
+            return None
+        return _with_released(template, np.zeros(len(template.packet), dtype=bool), released)
+
+    # ------------------------------------------------------------------------------------------------ one segment
+
+    def _decide_row(
+        self, batch: SegmentBatch, row: int, pair: int, released: list[tuple[tuple[int, ...], bytes]]
+    ) -> int:
+        """The worker that gets this segment now; _UNDECIDED when it was put aside."""
+        before = int(self._owner[pair])
+        if before != _UNDECIDED:
+            opens = int(batch.flags[row]) & (_SYN | _ACK) == _SYN
+            if not opens or self._initial_seq.get(pair) == int(batch.seq[row]):
+                return before
+            # Port reuse: another station may have the new connection. The old owner sees the SYN, so that it closes
+            # its connection; the new owner gets the SYN again with the rest.
+            self._owner[pair] = _UNDECIDED
+        held = self._held.get(pair)
+        if held is None:
+            if len(self._held) >= HELD_CONNECTIONS:
+                oldest = next(iter(self._held))
+                self._settle(oldest, self._fallback(oldest), released)
+            held = self._held[pair] = _Held()
+        start, length = int(batch.offset[row]), int(batch.length[row])
+        payload = batch.octets[start : start + length].tobytes()
+        held.rows.append(tuple(int(getattr(batch, name)[row]) for name in _COLUMNS))
+        held.payloads.append(payload)
+        held.octets += length
+        if length == 0 and len(held.rows) < HELD_SEGMENTS:
+            return before
+        owner = self._owner_by_content(pair, held)
+        if owner == _UNDECIDED and (len(held.rows) >= HELD_SEGMENTS or held.octets >= HELD_OCTETS):
+            owner = self._fallback(pair)
+        if owner != _UNDECIDED:
+            self._settle(pair, owner, released)
+        return before  # the row itself is among the released ones
+
+    def _settle(self, pair: int, owner: int, released: list[tuple[tuple[int, ...], bytes]]) -> None:
+        self._owner[pair] = owner
+        held = self._held.pop(pair)
+        for row in held.rows:
+            if row[_FLAGS] & (_SYN | _ACK) == _SYN:
+                self._initial_seq[pair] = row[_SEQ]
+        if owner == self._index:
+            released.extend(zip(held.rows, held.payloads, strict=True))
+
+    def _owner_by_content(self, pair: int, held: _Held) -> int:
+        """The owner when the octets so far tell it: by the station of an upgrade request, else by address."""
+        flow = self._flows[pair]
+        undecided = False
+        for direction in (0, 1):
+            text = b"".join(
+                payload
+                for row, payload in sorted(zip(held.rows, held.payloads, strict=True))
+                if row[_FLOW] & 1 == direction and payload
+            )
+            if not text:
+                continue
+            if not (text.startswith(_HTTP_METHODS) or any(method.startswith(text) for method in _HTTP_METHODS)):
+                return self._owner_by_address(flow)
+            undecided = True
+            path = _upgrade_path(text)
+            if path is not None:
+                station = self._station_from_path(path)
+                client, server, port = (
+                    (flow.a, flow.b, flow.b_port) if direction == 0 else (flow.b, flow.a, flow.a_port)
+                )
+                self._learn(client, server, port, station)
+                owner = crc32(station.encode("utf-8", "surrogatepass")) % self._count
+                known = self._owner_of_address.setdefault((client, server, port), owner)
+                if known != owner:
+                    self._owner_of_address[(client, server, port)] = _UNDECIDED  # several stations behind one address
+                return owner
+        return _UNDECIDED if undecided else self._owner_by_address(flow)
+
+    def _owner_by_address(self, flow: Flow) -> int:
+        for key in ((flow.a, flow.b, flow.b_port), (flow.b, flow.a, flow.a_port)):
+            owner = self._owner_of_address.get(key, _UNDECIDED)
+            if owner != _UNDECIDED:
+                return owner
+        return self._fallback(flow.pair)
+
+    def _fallback(self, pair: int) -> int:
+        flow = self._flows[pair]
+        return crc32("|".join(sorted((flow.a, flow.b))).encode()) % self._count
+
+    def _make_room(self, pair: int) -> None:
+        while pair >= len(self._owner):
+            self._owner = np.concatenate([self._owner, np.full(len(self._owner), _UNDECIDED, dtype=np.int64)])
+
+
+def _upgrade_path(text: bytes) -> str | None:
+    """The path of the first complete upgrade request in `text`, None when there is none yet."""
+    at = text.find(b"GET ")
+    while at >= 0:
+        head, separator, _ = text[at:].partition(b"\r\n\r\n")
+        line = head.partition(b"\r\n")[0].split(b" ")
+        if separator and len(line) == 3 and b"\r\nupgrade:" in head.lower():
+            path = line[1].decode("latin-1")
+            if "://" in path:
+                path = "/" + path.split("://", 1)[1].partition("/")[2]
+            return path
+        at = text.find(b"GET ", at + 4)
+    return None
+
+
+def _take(batch: SegmentBatch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> SegmentBatch:
+    if mask.all():
+        return batch
+    return replace(batch, **{name: getattr(batch, name)[mask] for name in _COLUMNS})
+
+
+def _with_released(
+    batch: SegmentBatch,
+    mask: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    released: list[tuple[tuple[int, ...], bytes]],
+) -> SegmentBatch:
+    """The masked rows of `batch` and the released ones behind a copy of its octets, all by position."""
+    base = len(batch.octets)
+    rows, offset = [], base
+    for row, payload in released:
+        values = dict(zip(_COLUMNS, row, strict=True))
+        values["offset"] = offset
+        offset += len(payload)
+        rows.append(tuple(values[name] for name in _COLUMNS))
+    extra = np.frombuffer(b"".join(payload for _, payload in released), dtype=np.uint8)
+    added = np.array(rows, dtype=np.int64).reshape(len(rows), len(_COLUMNS))
+    columns = {
+        name: np.concatenate([getattr(batch, name)[mask], added[:, i]]) for i, name in enumerate(_COLUMNS)
+    }
+    order = np.argsort(columns["position"], kind="stable")
+    octets = np.concatenate([batch.octets, extra]) if len(extra) else batch.octets
+    return replace(batch, octets=octets, **{name: column[order] for name, column in columns.items()})

@@ -1,0 +1,173 @@
+"""Inputs in, Arrow batches out: decodes in this process, or in several that share the work by station.
+
+Workers send nothing to each other. Each reads the whole input and decodes its own stations (`shard.py`); what they find
+goes through one pipe each, as Arrow IPC, to the only process that writes the database. A full pipe stops its worker, so
+a slow disk bounds memory instead of filling it.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final
+
+from ocpp_inspect.pipeline.options import Options, Outcome, Progress
+
+ROWS_PER_BATCH: Final = 60_000
+"""Rows gathered before they are handed to the database: large enough for its column groups (measured in bench/)."""
+
+SMALL_INPUT_BYTES: Final = 12 * 1024 * 1024
+"""Below this a second process costs more than it saves (its start takes as long as decoding some MB)."""
+
+
+class WorkerFailed(RuntimeError):
+    """A worker died or raised: a bug of ours. The text is its traceback."""
+
+
+def decide_jobs(wanted: int | None, paths: Sequence[str], input_bytes: int | None) -> int:
+    """How many workers to use. Standard input can be read once only, so it has one worker."""
+    if "-" in paths:
+        return 1
+    if wanted is not None:
+        return max(1, wanted)
+    if input_bytes is not None and input_bytes < SMALL_INPUT_BYTES:
+        return 1
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def decode_here(
+    paths: Sequence[str], options: Options, first_capture: int, outcome: Outcome, progress: Progress | None
+) -> Iterator[dict[str, Any]]:
+    """Decode in this process; yields table → Arrow record batch."""
+    yield from _decode(paths, options, first_capture, 0, 1, outcome, progress)
+
+
+def decode_in_workers(  # noqa: PLR0912 - one loop over messages of four kinds
+    paths: Sequence[str], options: Options, first_capture: int, jobs: int, outcome: Outcome, progress: Progress | None
+) -> Iterator[dict[str, Any]]:
+    """Decode in `jobs` processes; yields table → Arrow record batch as they come.
+
+    Raises WorkerFailed, or the worker's CaptureError.
+    """
+    from ocpp_inspect.store.columns import deserialise
+
+    context = multiprocessing.get_context(_start_method())
+    pipes: list[Connection] = []
+    processes = []
+    for index in range(jobs):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(
+            target=_work, args=(list(paths), options, first_capture, index, jobs, sender), daemon=True
+        )
+        process.start()
+        sender.close()
+        pipes.append(receiver)
+        processes.append(process)
+    open_pipes = set(pipes)
+    captures: dict[int, Any] = {}
+    try:
+        while open_pipes:
+            for pipe in wait(list(open_pipes)):
+                index = pipes.index(pipe)  # type: ignore[arg-type]
+                try:
+                    kind, body = pipe.recv()  # type: ignore[union-attr]
+                except EOFError:
+                    raise WorkerFailed(f"worker {index} ended without a word (out of memory, or killed)") from None
+                if kind == "rows":
+                    yield {table: deserialise(octets) for table, octets in body.items()}
+                elif kind == "progress":
+                    if progress is not None:
+                        progress(*body)
+                elif kind == "failed":
+                    error, text = body
+                    if isinstance(error, Exception):
+                        raise error
+                    raise WorkerFailed(text)
+                else:
+                    captures[index], counters = body
+                    outcome.add_counters(counters)
+                    open_pipes.discard(pipe)  # type: ignore[arg-type]
+        outcome.captures = captures[0]
+    finally:
+        for process in processes:
+            if process.is_alive() and open_pipes:
+                process.terminate()
+            process.join()
+        for pipe in pipes:
+            pipe.close()
+
+
+def _start_method() -> str:
+    """Fork is quick but must not meet threads, and DuckDB and Arrow start some."""
+    forkable = sys.platform == "linux" and "duckdb" not in sys.modules and "pyarrow" not in sys.modules
+    return "fork" if forkable else "spawn"
+
+
+def _work(
+    paths: list[str], options: Options, first_capture: int, index: int, count: int, pipe: Connection
+) -> None:
+    """The body of one worker process."""
+    from ocpp_inspect.capture import CaptureError
+    from ocpp_inspect.store.columns import serialise
+
+    outcome = Outcome()
+
+    def tell(done: int, total: int | None) -> None:
+        pipe.send(("progress", (done, total)))
+
+    try:
+        for batches in _decode(paths, options, first_capture, index, count, outcome, tell if index == 0 else None):
+            pipe.send(("rows", {table: serialise(batch) for table, batch in batches.items()}))
+        pipe.send(("done", (outcome.captures, outcome.counters)))
+    except CaptureError as error:
+        pipe.send(("failed", (error, str(error))))
+    except BrokenPipeError:
+        return  # the parent gave up and says why
+    except Exception:  # noqa: BLE001 - a bug must reach the person, from whichever process
+        pipe.send(("failed", (None, traceback.format_exc())))
+    finally:
+        pipe.close()
+
+
+def _decode(
+    paths: Sequence[str],
+    options: Options,
+    first_capture: int,
+    index: int,
+    count: int,
+    outcome: Outcome,
+    progress: Progress | None,
+) -> Iterator[dict[str, Any]]:
+    from ocpp_inspect.capture import CaptureReader
+    from ocpp_inspect.pipeline.chain import Chain
+    from ocpp_inspect.pipeline.rules import built_in_and
+    from ocpp_inspect.store.columns import Columns
+
+    chain = Chain(built_in_and(options), validate=options.validate, index=index, count=count)
+    columns = Columns()
+    # Decoded payloads hold no cycles: let reference counts free them and look for cycles rarely. Worth 8 % here.
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        with CaptureReader(paths, first_capture=first_capture) as reader:
+            for batch in reader:
+                decoded = chain.feed(batch)
+                columns.add(decoded.items)
+                columns.add_findings(decoded.findings)
+                if columns.rows >= ROWS_PER_BATCH:
+                    yield columns.flush()
+                if progress is not None:
+                    progress(reader.bytes_read, reader.bytes_total)
+            decoded = chain.finish()
+            columns.add(decoded.items)
+            columns.add_findings(decoded.findings)
+            yield columns.flush()
+            outcome.captures = reader.captures
+            outcome.counters = chain.counters()
+    finally:
+        gc.set_threshold(*thresholds)
