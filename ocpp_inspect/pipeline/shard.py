@@ -60,7 +60,8 @@ class Sharder:
         self._owner: Int64 = np.full(1024, _UNDECIDED, dtype=np.int64)
         self._flows: dict[int, Flow] = {}
         self._held: dict[int, _Held] = {}
-        self._initial_seq: dict[int, int] = {}  # of the client's SYN, to tell port reuse from a repeated SYN
+        # Of the client's SYN, to tell port reuse from a repeated SYN.
+        self._initial_seq: Int64 = np.full(1024, _UNDECIDED, dtype=np.int64)
         self._owner_of_address: dict[tuple[str, str, int], int] = {}
 
     def select(self, batch: SegmentBatch) -> SegmentBatch:
@@ -105,7 +106,7 @@ class Sharder:
         before = int(self._owner[pair])
         if before != _UNDECIDED:
             opens = int(batch.flags[row]) & (_SYN | _ACK) == _SYN
-            if not opens or self._initial_seq.get(pair) == int(batch.seq[row]):
+            if not opens or self._initial_seq[pair] == batch.seq[row]:
                 return before
             # Port reuse: another station may have the new connection. The old owner sees the SYN, so that it closes
             # its connection; the new owner gets the SYN again with the rest.
@@ -181,7 +182,9 @@ class Sharder:
 
     def _make_room(self, pair: int) -> None:
         while pair >= len(self._owner):
-            self._owner = np.concatenate([self._owner, np.full(len(self._owner), _UNDECIDED, dtype=np.int64)])
+            more = np.full(len(self._owner), _UNDECIDED, dtype=np.int64)
+            self._owner = np.concatenate([self._owner, more])
+            self._initial_seq = np.concatenate([self._initial_seq, more])
 
 
 def _upgrade_path(text: bytes) -> str | None:
