@@ -20,6 +20,36 @@ MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
 # --- ocpp ------------------------------------------------------------------------------------------------------
 
+OCPP_CONNECTIONS: Final = 65_536
+"""Connections whose OCPP state is kept at once; beyond it the oldest is forgotten. Far above one site's stations."""
+
+OPEN_CALLS: Final = 256
+"""CALLs of one side of one connection that may wait for an answer; one is legal, queues of dozens were seen."""
+
+ANSWERED_CALLS: Final = 64
+"""Answered ids remembered for each side of a connection, to tell a second answer from an orphan."""
+
+STATIONS: Final = 20_000
+"""Stations whose session is kept; beyond it the one that was silent longest is forgotten. About 3 kB each."""
+
+CONFIGURATION_KEYS: Final = 2_000
+"""Configuration values learned from one station; a full 2.x device model report has about 1,000."""
+
+SESSION_TRANSACTIONS: Final = 64
+"""Transactions remembered for one station, the ended ones included; the oldest goes first."""
+
+SESSION_CONNECTORS: Final = 256
+"""Connectors whose last status is remembered for one station."""
+
+STATION_CHARACTERS: Final = 255
+"""Longest station identity kept. OCPP 2.x allows 48, 1.6 sets no limit."""
+
+SCHEMA_FAULTS: Final = 20
+"""Schema faults explained for one message; the number of the others is reported."""
+
+EXCERPT_CHARACTERS: Final = 80
+"""Longest piece of captured text quoted in one explanation."""
+
 # --- engine ----------------------------------------------------------------------------------------------------
 
 # --- catalogue -------------------------------------------------------------------------------------------------
@@ -28,6 +58,30 @@ SUMMARY_CHARACTERS: Final = 320
 """Longest one-line summary of a message: two lines of a wide terminal; hostile payloads cannot make it longer."""
 
 # --- store, report ---------------------------------------------------------------------------------------------
+
+STORE_BATCH_ROWS: Final = 20_000
+"""Rows that a worker collects before it hands them on: 50,000 insert no faster and cost the parent 30 MB more."""
+
+STORE_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Octets of message text after which a worker hands its rows on, however few they are."""
+
+STORE_MEMORY_BYTES: Final = 96 * 1024 * 1024
+"""Memory that DuckDB may use while a run is written; the parent then stays below 200 MB whatever the size of the database."""
+
+STORE_CAPTURES: Final = 9_000
+"""Captures in one database: a message_id begins with the capture's number and must fit in 63 bits."""
+
+FINGERPRINT_BYTES: Final = 64 * 1024
+"""Octets at the head and at the tail of a capture that tell it from others: many packets, read in a millisecond."""
+
+QUERY_TABLE_ROWS: Final = 1_000
+"""Rows that `query` prints as a table before it stops and says so; the other formats print all."""
+
+QUERY_CELL_CHARACTERS: Final = 2_000
+"""Characters of one cell of that table; a message may have 16 MiB."""
+
+QUERY_MEMORY_BYTES: Final = 1024 * 1024 * 1024
+"""Memory that DuckDB may use for one query before it uses the disk."""
 
 # --- pipeline --------------------------------------------------------------------------------------------------
 
