@@ -9,7 +9,76 @@ from typing import Final
 
 # --- capture ---------------------------------------------------------------------------------------------------
 
+BATCH_PACKETS: Final = 32_768
+"""Packets of one batch: enough for numpy to cost nothing a packet, few enough for a first answer within a second."""
+
+BATCH_OCTETS: Final = 8 * 1024 * 1024
+"""Octets read at once; several such windows are alive at a time, so it bounds memory together with the above."""
+
+WINDOW_MINIMUM_OCTETS: Final = 128 * 1024
+"""Octets read at once from each of many captures that overlap in time."""
+
+OPEN_CAPTURES: Final = 64
+"""Captures open at once; more of them overlapping in time are no longer merged packet by packet."""
+
+CAPTURED_OCTETS: Final = 1024 * 1024
+"""Longest packet believed: four times the longest offloaded (GSO) one; a longer record is taken for garbage."""
+
+BLOCK_OCTETS: Final = 16 * 1024 * 1024
+"""Longest pcapng block believed: key logs and name tables of a long capture stay far below it."""
+
+CAPTURE_INTERFACES: Final = 65_536
+"""Interfaces of one capture; no machine has more, a forged file does."""
+
+CAPTURE_SECRETS_OCTETS: Final = 16 * 1024 * 1024
+"""Octets of decryption secrets kept for each capture: about 80,000 TLS sessions."""
+
+CAPTURE_COMMENTS: Final = 1_000
+"""Comments kept for each capture: nobody reads more."""
+
+CAPTURE_COMMENT_OCTETS: Final = 4_096
+"""Octets kept of one comment."""
+
+CAPTURE_NOTES: Final = 100
+"""Notes kept for each capture about what could not be read; the anomalies go on."""
+
+CAPTURE_ANOMALIES: Final = 1_000
+"""Anomalies of one capture; random garbage must not become a report of a gigabyte."""
+
+ZSTD_WINDOW_OCTETS: Final = 128 * 1024 * 1024
+"""Largest history a zstd frame may ask for: what its own command line accepts by default."""
+
+XZ_MEMORY_OCTETS: Final = 128 * 1024 * 1024
+"""Memory an xz stream may ask for: preset 9 needs 65 MB."""
+
 # --- network ---------------------------------------------------------------------------------------------------
+
+FLOWS: Final = 200_000
+"""Endpoint pairs remembered (about 60 MB); beyond it the one idle for longest is forgotten. A site has hundreds."""
+
+TUNNEL_DEPTH: Final = 16
+"""Headers opened inside each other: a mirror of a tunnel of a tunnel stays below it."""
+
+FRAGMENT_PACKETS: Final = 1_024
+"""Packets under reassembly; beyond it the oldest is given up."""
+
+FRAGMENT_OCTETS: Final = 16 * 1024 * 1024
+"""Octets of all packets under reassembly together."""
+
+FRAGMENTS_PER_PACKET: Final = 2_048
+"""Pieces of one packet: 64 KiB in the smallest useful pieces."""
+
+FRAGMENT_TIMEOUT_NS: Final = 30 * 10**9
+"""How long a packet may wait for its pieces: what Linux allows."""
+
+DUPLICATE_WINDOW_NS: Final = 5 * 10**6
+"""How much later a copy of a packet may come: mirrors and bridges copy within microseconds, TCP repeats after 200 ms."""
+
+DUPLICATE_LOOKBACK: Final = 4_096
+"""Segments in which a copy is looked for: 5 ms of a gigabit link in small packets."""
+
+NETWORK_ANOMALIES: Final = 1_000
+"""Anomalies of each name reported one by one; the rest is counted and told at the end."""
 
 # --- tcp -------------------------------------------------------------------------------------------------------
 

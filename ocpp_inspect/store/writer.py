@@ -1,0 +1,338 @@
+"""Arrow batches and CaptureInfo in, one DuckDB file out: all of a run, or nothing of it.
+
+A new database is written beside its target under a hidden name and renamed when complete; into an existing one the
+run is a single transaction. A killed process therefore leaves the old content, or none. One transaction is also the
+fastest way: 1.7 µs a message of 200 bytes at a memory that does not grow with the run, against 3.4 with a commit a
+batch (whose row groups are written twice); a second DuckDB thread gains nothing on batches of this size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import duckdb
+import pyarrow as pa
+
+from ocpp_inspect.limits import FINGERPRINT_BYTES, STORE_CAPTURES, STORE_MEMORY_BYTES
+from ocpp_inspect.model import CaptureInfo
+from ocpp_inspect.store.columns import SCHEMAS, Batches, valid_text
+
+__all__ = ["Batches", "StoreError", "Writer", "next_capture_id"]
+
+_TABLES: Final = ("captures", *SCHEMAS)
+_INSERT: Final = {
+    table: f"INSERT INTO {table} ({', '.join(schema.names)}) SELECT {', '.join(schema.names)} FROM incoming"  # noqa: S608
+    for table, schema in SCHEMAS.items()
+}
+_STAGE: Final = "INSERT INTO temp.staged_findings SELECT * FROM incoming"
+_FINDING_COLUMNS: Final = ", ".join(name for name in SCHEMAS["findings"].names if name != "position")
+# Workers deliver in any order; the numbers must not depend on it.
+_NUMBER_FINDINGS: Final = f"""
+    INSERT INTO findings (finding_id, {_FINDING_COLUMNS})
+    SELECT coalesce((SELECT max(finding_id) FROM findings), 0)
+           + row_number() OVER (ORDER BY ts, position, rule, message_id, station, connection_id, text, evidence),
+           {_FINDING_COLUMNS}
+    FROM temp.staged_findings
+"""  # noqa: S608 - the names are ours
+
+
+class StoreError(Exception):
+    """The database cannot be written or read; the text tells a person what to do."""
+
+
+def sql_text(name: str) -> str:
+    """The SQL file `name` of this package."""
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _settings() -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "threads": 1,
+        "memory_limit": f"{STORE_MEMORY_BYTES // 1024}KiB",
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+
+
+def _open(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=_settings())
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise StoreError(f"{path}: in use by another program; close it and try again") from error
+        raise StoreError(f"{path}: not a DuckDB database that can be opened ({_first_line(error)})") from error
+    except duckdb.Error as error:
+        raise StoreError(f"{path}: cannot be opened ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def next_capture_id(path: Path | None) -> int:
+    """The number of the first capture of the next run into `path`: ask before decoding, packet keys carry it."""
+    if path is None or not _has_content(path):
+        return 1
+    if path.is_dir():
+        raise StoreError(f"{path}: is a directory; name a file")
+    connection = _open(path, read_only=True)
+    try:
+        if not _tables(connection):
+            return 1
+        row = connection.execute("SELECT coalesce(max(capture_id), 0) + 1 FROM captures").fetchone()
+        return int(row[0]) if row else 1
+    except duckdb.Error as error:
+        raise StoreError(f"{path}: not a database of this program ({_first_line(error)})") from error
+    finally:
+        connection.close()
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary").fetchall()
+    return {name for (name,) in rows if name in _TABLES}
+
+
+def fingerprint(path: Path) -> str | None:
+    """What tells the content of a capture file from others; None for what is no regular file."""
+    if not path.is_file():
+        return None
+    size = path.stat().st_size
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        digest.update(file.read(FINGERPRINT_BYTES))
+        file.seek(max(0, size - FINGERPRINT_BYTES))
+        digest.update(file.read(FINGERPRINT_BYTES))
+    return f"{size}-{digest.hexdigest()}"
+
+
+class Writer:
+    """Writes one run into a database: begin, write as often as needed, commit (or abort), close.
+
+    `path` None makes a temporary database, which `close` removes. After `commit` the file is complete and closed:
+    readers open `database`.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="ocpp-inspect-")) if path is None else None
+        self.database: Path = self._scratch / "run.duckdb" if self._scratch else (path or Path()).resolve()
+        self._partial: Path | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._replace = False
+        self._fingerprints: dict[int, str | None] = {}  # of the captures that begin() saw
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def begin(self, captures: Sequence[CaptureInfo], replace: bool = False) -> None:
+        """Open the database and refuse (or, with `replace`, remove) captures that it already holds."""
+        if self._connection is not None:
+            raise StoreError("a run is already being written")
+        self._fingerprints = {}
+        self._replace = replace
+        self._connection = connection = self._open_target()
+        with self._whole_or_nothing():
+            connection.execute("BEGIN")
+            if _tables(connection):
+                self._check_layout(connection)
+            connection.execute(sql_text("schema.sql"))
+            connection.execute(sql_text("views.sql"))
+            connection.register("incoming", pa.Table.from_batches([], schema=SCHEMAS["findings"]))
+            connection.execute("CREATE TEMP TABLE staged_findings AS SELECT * FROM incoming")
+            connection.unregister("incoming")
+            self._admit(connection, captures)
+
+    def write(self, batches: Batches) -> None:
+        """Insert what `Columns.flush` gave, in any order of workers."""
+        connection = self._running()
+        with self._whole_or_nothing():
+            for table, batch in batches.items():
+                connection.register("incoming", pa.Table.from_batches([batch]))
+                connection.execute(_STAGE if table == "findings" else _INSERT[table])
+                connection.unregister("incoming")
+
+    def commit(self, captures: Sequence[CaptureInfo]) -> None:
+        """Add the captures with their final figures, and make the run visible.
+
+        A capture without a file (standard input, live) is known by its packets only now, and may be refused now.
+        """
+        connection = self._running()
+        with self._whole_or_nothing():
+            self._admit(connection, [capture for capture in captures if capture.capture not in self._fingerprints])
+            for capture in captures:
+                self._refuse_same_packets(connection, capture)
+            for capture in captures:
+                _insert_capture(connection, capture, self._fingerprints[capture.capture])
+            connection.execute(_NUMBER_FINDINGS)
+            connection.execute("DROP TABLE temp.staged_findings")
+            connection.execute("COMMIT")
+            connection.execute("CHECKPOINT")
+            connection.close()
+            self._connection = None
+            if self._partial is not None:
+                _wal(self.database).unlink(missing_ok=True)  # left by a database that somebody deleted
+                self._partial.replace(self.database)
+                self._partial = None
+
+    def abort(self) -> None:
+        """Forget everything written since `begin`."""
+        if self._connection is not None:
+            self._connection.close()  # rolls back
+            self._connection = None
+        if self._partial is not None:
+            _remove(self._partial)
+            self._partial = None
+
+    def close(self) -> None:
+        """Abort what is not committed, and remove a temporary database."""
+        self.abort()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @contextmanager
+    def _whole_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            self.abort()
+            raise StoreError(f"{self.database}: cannot be written ({_first_line(error)})") from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def _running(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            raise StoreError("no run is being written; call begin first")
+        return self._connection
+
+    def _open_target(self) -> duckdb.DuckDBPyConnection:
+        target = self.database
+        if target.is_dir():
+            raise StoreError(f"{target}: is a directory; name a file")
+        if _has_content(target):
+            return _open(target)
+        if not target.parent.is_dir():
+            raise StoreError(f"{target.parent}: no such directory")
+        partial = target.with_name(f".{target.name}.partial")
+        if partial.exists():
+            try:
+                _open(partial).close()  # the lock of a run that still lives refuses this
+            except StoreError as error:
+                if "in use" in str(error):
+                    raise StoreError(f"{target}: another run is writing it; wait until it is done") from error
+            _remove(partial)  # what a killed run left
+        _wal(partial).unlink(missing_ok=True)
+        connection = _open(partial)
+        self._partial = partial
+        return connection
+
+    def _check_layout(self, connection: duckdb.DuckDBPyConnection) -> None:
+        wanted = {table: set(schema.names) for table, schema in SCHEMAS.items()}
+        wanted["findings"].discard("position")
+        rows = connection.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal").fetchall()
+        found: dict[str, set[str]] = {}
+        for table, column in rows:
+            found.setdefault(table, set()).add(column)
+        for table, columns in wanted.items():
+            if not columns <= found.get(table, set()):
+                missing = ", ".join(sorted(columns - found.get(table, set())))
+                raise StoreError(
+                    f"{self.database}: its table {table} lacks {missing}: another version wrote it; name a new file"
+                )
+
+    def _admit(self, connection: duckdb.DuckDBPyConnection, captures: Sequence[CaptureInfo]) -> None:
+        """Refuse a capture that is given twice or stored already; with `replace`, remove the stored one."""
+        given: dict[str, str] = {}
+        for capture in captures:
+            if not 0 < capture.capture <= STORE_CAPTURES:
+                raise StoreError(
+                    f"{self.database}: full ({STORE_CAPTURES} captures were read into it); name a new file"
+                )
+            path = Path(capture.path)
+            mark = fingerprint(path)
+            self._fingerprints[capture.capture] = mark
+            for key in filter(None, (mark, _absolute(path))):
+                if key in given:
+                    raise StoreError(f"{capture.path}: given twice (it has the same content as {given[key]})")
+            given.update(dict.fromkeys(filter(None, (mark, _absolute(path))), capture.path))
+            rows = connection.execute(
+                "SELECT capture_id, path FROM captures WHERE absolute_path = $1 OR fingerprint = $2 OR capture_id = $3",
+                [_absolute(path), mark, capture.capture],
+            ).fetchall()
+            self._refuse_or_remove(connection, capture, rows)
+
+    def _refuse_same_packets(self, connection: duckdb.DuckDBPyConnection, capture: CaptureInfo) -> None:
+        """The same packets under another name: compressed, converted, or piped in."""
+        if capture.packets:
+            rows = connection.execute(
+                "SELECT capture_id, path FROM captures "
+                "WHERE packets = $1 AND bytes = $2 AND epoch_ns(first_ts) = $3 AND epoch_ns(last_ts) = $4",
+                [capture.packets, capture.bytes, capture.first_ns, capture.last_ns],
+            ).fetchall()
+            self._refuse_or_remove(connection, capture, rows)
+
+    def _refuse_or_remove(
+        self, connection: duckdb.DuckDBPyConnection, capture: CaptureInfo, stored: Sequence[tuple[int, str]]
+    ) -> None:
+        for number, path in stored:
+            if number == capture.capture:
+                raise StoreError(f"{self.database}: another run added capture {number} meanwhile; start again")
+            if not self._replace:
+                name = "" if path == capture.path else f" (as {path})"
+                raise StoreError(
+                    f"{capture.path}: already in {self.database} as capture {number}{name}; --replace writes it anew"
+                )
+            for table in _TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE capture_id = $1", [number])  # noqa: S608 - our own names
+
+
+def _absolute(path: Path) -> str | None:
+    """The path that names the file for ever; None for standard input and interfaces."""
+    return str(path.resolve()) if path.is_file() else None
+
+
+def _wal(database: Path) -> Path:
+    """The write-ahead log that DuckDB keeps beside the file."""
+    return database.with_name(database.name + ".wal")
+
+
+def _remove(database: Path) -> None:
+    database.unlink(missing_ok=True)
+    _wal(database).unlink(missing_ok=True)
+
+
+def _insert_capture(connection: duckdb.DuckDBPyConnection, capture: CaptureInfo, mark: str | None) -> None:
+    connection.execute(
+        "INSERT INTO captures VALUES ($1, $2, $3, $4, $5, $6, make_timestamp_ns($7), make_timestamp_ns($8), "
+        "$9, $10, $11, $12, $13, $14)",
+        [
+            capture.capture,
+            valid_text(capture.path),
+            valid_text(_absolute(Path(capture.path)) or "") or None,
+            mark,
+            capture.format,
+            [valid_text(text) for text in capture.link_types],
+            capture.first_ns if capture.packets else None,
+            capture.last_ns if capture.packets else None,
+            capture.packets,
+            capture.bytes,
+            capture.dropped_packets,
+            capture.truncated,
+            [valid_text(text) for text in capture.comments],
+            [valid_text(text) for text in capture.notes],
+        ],
+    )
