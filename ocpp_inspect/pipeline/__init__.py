@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocpp_inspect.pipeline.analysis import Analysis, analyze
+from ocpp_inspect.pipeline.analysis import analyze, temporary_analysis
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 
-__all__ = ["Analysis", "Options", "Outcome", "Progress", "analyze"]
+__all__ = ["Options", "Outcome", "Progress", "analyze", "temporary_analysis"]

@@ -14,12 +14,10 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
-
-ROWS_PER_BATCH: Final = 60_000
-"""Rows gathered before they are handed to the database: large enough for its column groups (measured in bench/)."""
 
 SMALL_INPUT_BYTES: Final = 12 * 1024 * 1024
 """Below this a second process costs more than it saves (its start takes as long as decoding some MB)."""
@@ -47,59 +45,62 @@ def decode_here(
     yield from _decode(paths, options, first_capture, 0, 1, outcome, progress)
 
 
-def decode_in_workers(  # noqa: PLR0912 - one loop over messages of four kinds
+def decode_in_workers(
     paths: Sequence[str], options: Options, first_capture: int, jobs: int, outcome: Outcome, progress: Progress | None
 ) -> Iterator[dict[str, Any]]:
-    """Decode in `jobs` processes; yields table → Arrow record batch as they come.
+    """Start `jobs` processes at once; yields table → Arrow record batch as they come.
 
-    Raises WorkerFailed, or the worker's CaptureError.
+    The iterator raises WorkerFailed, or the worker's CaptureError.
     """
-    from ocpp_inspect.store.columns import deserialise
-
     context = multiprocessing.get_context(_start_method())
     pipes: list[Connection] = []
-    processes = []
+    processes: list[BaseProcess] = []
     for index in range(jobs):
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_work, args=(list(paths), options, first_capture, index, jobs, sender), daemon=True
-        )
+        arguments = (list(paths), options, first_capture, index, jobs, sender)
+        process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         sender.close()
         pipes.append(receiver)
         processes.append(process)
-    open_pipes = set(pipes)
-    captures: dict[int, Any] = {}
+    return _collect(pipes, processes, outcome, progress)
+
+
+def _collect(
+    pipes: list[Connection], processes: list[BaseProcess], outcome: Outcome, progress: Progress | None
+) -> Iterator[dict[str, Any]]:
+    """What the workers send, until each has said that it is done."""
+    from ocpp_inspect.store.columns import unpack
+
+    working = dict(zip(pipes, range(len(pipes)), strict=True))
     try:
-        while open_pipes:
-            for pipe in wait(list(open_pipes)):
-                index = pipes.index(pipe)  # type: ignore[arg-type]
+        while working:
+            for pipe in wait(list(working)):
+                assert isinstance(pipe, Connection)  # noqa: S101 - for the type checker: we gave nothing else
                 try:
-                    kind, body = pipe.recv()  # type: ignore[union-attr]
+                    kind, body = pipe.recv()
                 except EOFError:
-                    raise WorkerFailed(f"worker {index} ended without a word (out of memory, or killed)") from None
+                    text = f"worker {working[pipe]} ended without a word (out of memory, or killed)"
+                    raise WorkerFailed(text) from None
                 if kind == "rows":
-                    yield {table: deserialise(octets) for table, octets in body.items()}
-                elif kind == "progress":
-                    if progress is not None:
-                        progress(*body)
+                    yield unpack(body)
+                elif kind == "progress" and progress is not None:
+                    progress(*body)
                 elif kind == "failed":
                     error, text = body
-                    if isinstance(error, Exception):
-                        raise error
-                    raise WorkerFailed(text)
-                else:
-                    captures[index], counters = body
+                    raise error if error is not None else WorkerFailed(text)
+                elif kind == "done":
+                    captures, counters = body
                     outcome.add_counters(counters)
-                    open_pipes.discard(pipe)  # type: ignore[arg-type]
-        outcome.captures = captures[0]
+                    if working.pop(pipe) == 0:
+                        outcome.captures = captures
     finally:
-        for process in processes:
-            if process.is_alive() and open_pipes:
-                process.terminate()
-            process.join()
         for pipe in pipes:
             pipe.close()
+        for process in processes:
+            if working:
+                process.terminate()
+            process.join()
 
 
 def _start_method() -> str:
@@ -113,7 +114,7 @@ def _work(
 ) -> None:
     """The body of one worker process."""
     from ocpp_inspect.capture import CaptureError
-    from ocpp_inspect.store.columns import serialise
+    from ocpp_inspect.store.columns import pack
 
     outcome = Outcome()
 
@@ -122,7 +123,7 @@ def _work(
 
     try:
         for batches in _decode(paths, options, first_capture, index, count, outcome, tell if index == 0 else None):
-            pipe.send(("rows", {table: serialise(batch) for table, batch in batches.items()}))
+            pipe.send(("rows", pack(batches)))
         pipe.send(("done", (outcome.captures, outcome.counters)))
     except CaptureError as error:
         pipe.send(("failed", (error, str(error))))
@@ -159,7 +160,7 @@ def _decode(
                 decoded = chain.feed(batch)
                 columns.add(decoded.items)
                 columns.add_findings(decoded.findings)
-                if columns.rows >= ROWS_PER_BATCH:
+                if columns.full:
                     yield columns.flush()
                 if progress is not None:
                     progress(reader.bytes_read, reader.bytes_total)

@@ -1,0 +1,65 @@
+"""Paths in, a finished database out: asks for capture numbers, decodes, writes, commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ocpp_inspect.capture import expand_inputs
+from ocpp_inspect.model import CaptureInfo
+from ocpp_inspect.pipeline.options import Options, Outcome, Progress
+from ocpp_inspect.pipeline.rules import built_in_and
+from ocpp_inspect.pipeline.workers import decide_jobs, decode_here, decode_in_workers
+
+
+def analyze(
+    inputs: Sequence[str],
+    database: Path,
+    options: Options | None = None,
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Read captures, judge them, and add them to `database`: all of it, or nothing when something goes wrong.
+
+    Raises CaptureError for an unreadable input, RuleError for a rule that does not load, StoreError for a database that
+    cannot be written or already holds a capture, WorkerFailed for a bug of ours.
+    """
+    options = options or Options()
+    paths = expand_inputs(inputs)
+    sizes = [Path(path).stat().st_size for path in paths if path != "-" and Path(path).is_file()]
+    jobs = decide_jobs(options.jobs, paths, sum(sizes) if len(sizes) == len(paths) else None)
+    built_in_and(options)  # a rule that does not load is said before minutes of work, and once
+    outcome = Outcome()
+    first_capture = 1
+    if database.exists():
+        from ocpp_inspect.store import next_capture_id
+
+        first_capture = next_capture_id(database)
+    announced = [CaptureInfo(capture=first_capture + i, path=path) for i, path in enumerate(paths)]
+    # Workers start before DuckDB is loaded: a process with threads cannot be forked safely.
+    if jobs == 1:
+        batches = decode_here(paths, options, first_capture, outcome, progress)
+    else:
+        batches = decode_in_workers(paths, options, first_capture, jobs, outcome, progress)
+    from ocpp_inspect.store import Writer
+
+    with Writer(database) as writer:
+        writer.begin([capture for capture in announced if capture.path != "-"], replace)
+        for batch in batches:
+            writer.write(batch)
+        writer.commit(outcome.captures, outcome.counters)
+    return outcome
+
+
+@contextmanager
+def temporary_analysis(
+    inputs: Sequence[str], options: Options | None = None, *, progress: Progress | None = None
+) -> Iterator[tuple[Path, Outcome]]:
+    """Analyse into a database that is removed afterwards; yields (its path, the outcome)."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="ocpp-inspect-") as directory:
+        database = Path(directory) / "run.duckdb"
+        yield database, analyze(inputs, database, options, progress=progress)
