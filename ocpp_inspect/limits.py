@@ -121,6 +121,42 @@ EXCERPT_CHARACTERS: Final = 80
 
 # --- engine ----------------------------------------------------------------------------------------------------
 
+EXPRESSION_CHARACTERS: Final = 2000
+"""Longest expression in a rule, in characters: three times the longest that we ever needed."""
+
+EXPRESSION_DEPTH: Final = 30
+"""Deepest nesting of a rule's expression: keeps its compilation and evaluation far from Python's recursion limit."""
+
+EXPRESSION_ITEMS: Final = 1000
+"""Array elements that one `for` inside an expression looks at; a MeterValues of a day's backlog has fewer."""
+
+EXPRESSION_TEXT_CHARACTERS: Final = 1000
+"""Longest captured text that a regular expression of a rule is tried on; longer is unknown. Bounds its cost."""
+
+RULE_FILE_BYTES: Final = 256 * 1024
+"""Largest rule file: a rule is a page, not a book."""
+
+RULE_STATIONS: Final = 100_000
+"""Stations with rule state; beyond it the quietest loses its state. Ten times the largest site we know of."""
+
+RULE_KEYS: Final = 2000
+"""Keys with registers, per rule and station: connectors, transactions, reservations. Beyond it the oldest goes."""
+
+RULE_WAITS: Final = 1000
+"""Open expectations per rule and station; a conforming peer has one CALL open at a time."""
+
+RULE_WITHIN_NS: Final = 30 * 24 * 3600 * 10**9
+"""Longest time limit, in nanoseconds, that an expectation takes from traffic (30 days): longer is never waited for."""
+
+RULE_COUNT: Final = 1000
+"""Largest `count.max`: its time-stamps are kept."""
+
+FINDINGS_PER_RULE: Final = 200
+"""Findings of one rule about one station that are told one by one; the rest is counted in a last one."""
+
+FINDING_TEXT_CHARACTERS: Final = 400
+"""Longest finding text in characters; captured values inside it are cut to 80."""
+
 # --- catalogue -------------------------------------------------------------------------------------------------
 
 SUMMARY_CHARACTERS: Final = 320

@@ -1,0 +1,11 @@
+"""Capture files and standard input in, PacketBatch out."""
+
+from __future__ import annotations
+
+from .anomalies import ANOMALIES
+from .inputs import expand_inputs
+from .links import link_name
+from .reader import CaptureReader
+from .source import CaptureError
+
+__all__ = ["ANOMALIES", "CaptureError", "CaptureReader", "expand_inputs", "link_name"]
