@@ -84,10 +84,13 @@ _WHO: Final = [("station", pa.string()), ("ts", _TIME)]
 
 SCHEMAS: Final[dict[str, Any]] = {
     "connections": pa.schema(
-        [("connection_id", pa.int64()), ("capture_id", pa.int64()), ("station", pa.string()), ("version", pa.string())]
-        + _ADDRESSES
-        + _HANDSHAKE
-        + [
+        [
+            ("connection_id", pa.int64()),
+            ("capture_id", pa.int64()),
+            ("station", pa.string()),
+            ("version", pa.string()),
+            *_ADDRESSES,
+            *_HANDSHAKE,
             ("upgrade_status", pa.int32()),
             ("tls", pa.bool_()),
             ("opened_at", _TIME),
@@ -138,10 +141,16 @@ SCHEMAS: Final[dict[str, Any]] = {
         + [("sender", pa.string()), ("cause", pa.string()), ("bytes", pa.int64()), ("messages", pa.int64())]
     ),
     "anomalies": pa.schema(
-        [("name", pa.string()), ("layer", pa.string())]
-        + _PLACE
-        + _WHO
-        + [("sender", pa.string()), ("detail", pa.string()), ("message_id", pa.int64()), ("path", pa.string())]
+        [
+            ("name", pa.string()),
+            ("layer", pa.string()),
+            *_PLACE,
+            *_WHO,
+            ("sender", pa.string()),
+            ("detail", pa.string()),
+            ("message_id", pa.int64()),
+            ("path", pa.string()),
+        ]
     ),
     "findings": pa.schema(
         [
