@@ -82,6 +82,45 @@ NETWORK_ANOMALIES: Final = 1_000
 
 # --- tcp -------------------------------------------------------------------------------------------------------
 
+CONNECTIONS: Final = 65_000
+"""TCP connections tracked at once, closed ones included, per worker. A site has hundreds, a CSMS cluster tens of
+thousands; fewer than 2**16, because a 16-bit connection index sorts ten times faster."""
+
+HELD_BYTES: Final = 4 * 1024 * 1024
+"""Octets (and their bookkeeping) that one direction may hold behind a hole: the largest common receive window."""
+
+TOTAL_HELD_BYTES: Final = 64 * 1024 * 1024
+"""The same for all connections of a worker together: an eighth of the memory the whole tool may use."""
+
+WINDOW_BYTES: Final = 16 * 1024 * 1024
+"""How far from the expected octet a segment, RST or acknowledgment is believed: above every default receive window."""
+
+HOLE_NS: Final = 20_000_000
+"""20 ms: how long a hole that the peer acknowledged stays open when octets behind it wait. Capture queues reorder by
+less; waiting longer would give the octets behind the hole a wrong time."""
+
+HOLE_PACKETS: Final = 32
+"""Packets of the connection after which the same hole is given up earlier: more are never reordered."""
+
+ACKNOWLEDGED_NS: Final = 1_000_000_000
+"""1 s: how long octets that the peer acknowledged may be missing when nothing waits behind them. Generous: captures
+merged from two places may show an acknowledgment well before its octets, and nothing is late meanwhile."""
+
+UNHEARD_NS: Final = 3_000_000_000
+"""3 s: how long a hole stays open when no packet of the peer was ever captured, so none can acknowledge it."""
+
+STALE_HOLE_NS: Final = 120_000_000_000
+"""2 min: how long a hole that the peer never acknowledged stays open: the longest pause between retransmissions."""
+
+IDLE_NS: Final = 26 * 3600 * 1_000_000_000
+"""26 h: silence after which an established connection is forgotten. Heartbeats may be a day apart."""
+
+CLOSING_IDLE_NS: Final = 120_000_000_000
+"""2 min: the same for half-open, half-closed and closed connections (twice the usual TIME-WAIT)."""
+
+REPEATED_ANOMALIES: Final = 8
+"""Times that one connection reports the same anomaly: a hostile peer could repeat it in every packet."""
+
 # --- websocket -------------------------------------------------------------------------------------------------
 
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -170,8 +209,8 @@ STORE_BATCH_ROWS: Final = 20_000
 STORE_BATCH_BYTES: Final = 8 * 1024 * 1024
 """Octets of message text after which a worker hands its rows on, however few they are."""
 
-STORE_MEMORY_BYTES: Final = 96 * 1024 * 1024
-"""Memory that DuckDB may use while a run is written; the parent then stays below 200 MB whatever the size of the database."""
+STORE_MEMORY_BYTES: Final = 64 * 1024 * 1024
+"""Memory that DuckDB may use while a run is written; the parent then stays near 230 MB whatever the run."""
 
 STORE_CAPTURES: Final = 9_000
 """Captures in one database: a message_id begins with the capture's number and must fit in 63 bits."""
@@ -187,6 +226,12 @@ QUERY_CELL_CHARACTERS: Final = 2_000
 
 QUERY_MEMORY_BYTES: Final = 1024 * 1024 * 1024
 """Memory that DuckDB may use for one query before it uses the disk."""
+
+REPORT_ROWS: Final = 1_000
+"""Events of a timeline in memory at a time."""
+
+REPORT_RAW_BYTES: Final = 1024 * 1024
+"""Largest message that a timeline decodes to say it; of a longer one it says the size."""
 
 # --- pipeline --------------------------------------------------------------------------------------------------
 

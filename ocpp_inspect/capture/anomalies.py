@@ -14,6 +14,6 @@ ANOMALIES: Final[dict[str, str]] = {
     "capture.bad_timestamp": "A packet's time does not fit into 64-bit nanoseconds; it takes the time before it.",
     "capture.dropped_packets": "The capturing machine lost packets before it could write them.",
     "capture.time_goes_back": "Packet times jump back by more than a second: the capturing clock was set.",
-    "capture.too_many_open": "More captures overlap in time than may be open at once; packets are not all in time order.",
+    "capture.too_many_open": "More captures overlap in time than may be open; packets are not all in time order.",
     "capture.limit": "More secrets, comments or interfaces than are kept; the rest is dropped.",
 }

@@ -37,6 +37,7 @@ class Stretch:
 
     @property
     def last_key(self) -> int:
+        """The key of the last packet."""
         return int(self.key[-1]) if len(self.key) else -(2**63)
 
     def split(self, count: int) -> tuple[Stretch, Stretch]:
@@ -83,6 +84,7 @@ class CaptureFile:
 
     @property
     def bytes_read(self) -> int:
+        """Octets read so far, as they are on the disk."""
         return self._bytes_read if self._source is None else self._source.bytes_read
 
     def probe(self, *, keep_open: bool) -> None:

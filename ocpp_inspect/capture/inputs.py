@@ -37,8 +37,11 @@ def _expand(arg: str) -> list[str]:
         return sorted(captures, key=_natural)
     if path.exists() or not has_magic(arg):
         return [arg]  # a missing file is reported when it is opened
-    matches = [match for match in glob(arg, recursive=True)  # noqa: PTH207
-        if not Path(match).is_dir()]
+    matches = [
+        match
+        for match in glob(arg, recursive=True)  # noqa: PTH207
+        if not Path(match).is_dir()
+    ]
     if not matches:
         raise CaptureError(arg, "no file matches this pattern", "quote it if the shell should not expand it")
     return sorted(matches, key=_natural)

@@ -133,7 +133,7 @@ class PcapParser:
         if layout is None or end - position < 16:
             return False
         lengths = struct.unpack_from(layout.order + "2I", octets, position + 8)
-        return end - position >= 2 * max(self._sizes) + min(*lengths, self._max)
+        return bool(end - position >= 2 * max(self._sizes) + min(*lengths, self._max))
 
     def _choose_layout(self, octets: Buffer, position: int, end: int) -> None:
         """Take the record header size that reads the first records best; a tie goes to the usual one."""

@@ -199,7 +199,9 @@ class PcapngParser:
             elif code == 4 and len(value) == 8:
                 (drops,) = struct.unpack(self._section.order + "Q", value)
                 if drops and name < len(self._section.interfaces):
-                    self._count_drops(self._section.interfaces[name], counted=drops, after=max(0, self._packets - from_end))
+                    self._count_drops(
+                        self._section.interfaces[name], counted=drops, after=max(0, self._packets - from_end)
+                    )
 
     def _add(
         self, offset: Int64, captured: Int64, original: Int64, names: Int64, ticks: npt.NDArray[np.uint64]

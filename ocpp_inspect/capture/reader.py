@@ -29,14 +29,13 @@ class CaptureReader:
         *,
         first_capture: int = 1,
         batch_packets: int = BATCH_PACKETS,
-        batch_octets: int = BATCH_OCTETS,
+        batch_bytes: int = BATCH_OCTETS,
         open_captures: int = OPEN_CAPTURES,
     ) -> None:
         self._batch_packets = max(1, batch_packets)
-        self._batch_octets = max(64, batch_octets)
+        self._batch_octets = max(64, batch_bytes)
         self._open_captures = max(1, open_captures)
         self._position = 0
-        self._late: list[str] = []
         self.captures = [CaptureInfo(first_capture + index, str(path)) for index, path in enumerate(paths)]
         self._files = [CaptureFile(info) for info in self.captures]
         for file in self._files:

@@ -116,8 +116,8 @@ class _Pulled(io.BytesIO):
     def __init__(self, pull: Callable[[int], bytes]) -> None:
         self._pull = pull
 
-    def read(self, size: int = -1) -> bytes:
-        return self._pull(size if size >= 0 else _INPUT_OCTETS)
+    def read(self, size: int | None = -1) -> bytes:
+        return self._pull(size if size is not None and size >= 0 else _INPUT_OCTETS)
 
 
 def _xz() -> Any:
