@@ -116,9 +116,9 @@ class Duplicates:
             length,
             int(rows.missing[row]),
             int(rows.identification[row]),
-            zlib.crc32(octets[offset : offset + length]),
+            zlib.crc32(octets[offset : offset + length].data),
         )
-        return key, (int(batch.interface[index]), int(rows.hops[row]), zlib.crc32(octets[start:header]))
+        return key, (int(batch.interface[index]), int(rows.hops[row]), zlib.crc32(octets[start:header].data))
 
     def _remember(
         self,

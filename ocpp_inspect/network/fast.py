@@ -1,4 +1,4 @@
-"""PacketBatch in, columns of TCP headers out, without a Python object a packet; what is odd is left to the slow lane."""
+"""PacketBatch in, columns of TCP headers out, no Python object a packet; what is odd is left to the slow lane."""
 
 from __future__ import annotations
 

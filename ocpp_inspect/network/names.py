@@ -1,4 +1,4 @@
-"""Numbers of link types, ethertypes and IP protocols: which are opened, which are everyday, and what they are called."""
+"""Numbers of link types, ethertypes and IP protocols: what is opened, what is everyday, what they are called."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Network:
             octets.flags.writeable = False
         ends = [np.array([segment[at] for segment in segments], np.uint64) for at in (0, 1)]
         rest = [np.array([segment[at] for segment in segments], np.int64) for at in range(2, 12)]
-        return Rows(np.array(indices, np.int64), *ends, *rest), octets
+        return Rows(np.array(indices, np.int64), ends[0], ends[1], *rest), octets
 
     def _segments(self, batch: PacketBatch, rows: Rows, octets: UInt8) -> SegmentBatch:
         if not len(rows):

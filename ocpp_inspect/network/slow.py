@@ -97,12 +97,41 @@ class SlowLane:
         self._fragments = fragments
         self._seen = seen
         self._counters = counters
+        self._links: dict[int, Step] = {
+            0: self._loopback,
+            1: self._ethernet,
+            9: self._ppp,
+            50: self._ppp_hdlc,
+            51: self._pppoe,
+            104: self._cisco_hdlc,
+            108: self._loopback,
+            113: self._cooked,
+            166: self._ppp_directed,
+            204: self._ppp_directed,
+            276: self._cooked,
+            **dict.fromkeys(RAW_LINKS, self._raw),
+        }
+        self._ethertypes: dict[int, Step] = {
+            ETHERTYPE_IPV4: self._ipv4,
+            ETHERTYPE_IPV6: self._ipv6,
+            PPPOE_SESSION: self._pppoe,
+            BRIDGED: self._ethernet,
+            **dict.fromkeys(VLAN_TAGS, self._vlan),
+            **dict.fromkeys(MPLS, self._mpls),
+        }
+        self._tunnels: dict[int, Step] = {
+            4: self._ipv4,
+            41: self._ipv6,
+            47: self._gre,
+            51: self._extensions,  # RFC 4302 §2, in IPv4
+            137: self._mpls,
+        }
 
     def read(
         self, octets: UInt8, offset: int, captured: int, original: int, link: int, ts_ns: int, report: Report
     ) -> Segment | None:
         """The TCP segment of one packet, if it holds (or completes) one."""
-        packet = _Packet(memoryview(octets), offset, offset + captured, offset + original, link, ts_ns, report)
+        packet = _Packet(memoryview(octets.data), offset, offset + captured, offset + original, link, ts_ns, report)
         step: Step | None = self._link
         for _ in range(2 * TUNNEL_DEPTH):
             if step is None:
@@ -115,28 +144,19 @@ class SlowLane:
     # ------------------------------------------------------------------------------------------------ link layer
 
     def _link(self, packet: _Packet) -> Step | None:
-        link = packet.link
-        if link == 1:
-            return self._ethernet
-        if link in RAW_LINKS:
-            return self._raw
-        if link in (113, 276):
-            size, type_at = (16, 14) if link == 113 else (20, 0)
-            if not packet.has(size):
-                return None
-            (packet.number,) = _U16(packet.octets, packet.at + type_at)
-            packet.at += size
-            return self._ethertype
-        if link in (0, 108):
-            return self._loopback(packet)
-        if link == 51:
-            return self._pppoe
-        if link in (9, 50, 166, 204):
-            return self._ppp_link(packet)
-        if link == 104:
-            return self._cisco_hdlc(packet)
-        self._seen("link type", link)
-        return None
+        step = self._links.get(packet.link)
+        if step is None:
+            self._seen("link type", packet.link)
+        return step
+
+    def _cooked(self, packet: _Packet) -> Step | None:
+        """Linux cooked capture, version 1 (link 113) and 2 (276)."""
+        size, type_at = (16, 14) if packet.link == 113 else (20, 0)
+        if not packet.has(size):
+            return None
+        (packet.number,) = _U16(packet.octets, packet.at + type_at)
+        packet.at += size
+        return self._ethertype
 
     def _ethernet(self, packet: _Packet) -> Step | None:
         if not packet.has(14):
@@ -172,15 +192,15 @@ class SlowLane:
         self._seen("address family", family)
         return None
 
-    def _ppp_link(self, packet: _Packet) -> Step | None:
-        head = bytes(packet.octets[packet.at : min(packet.at + 2, packet.end)])
-        if packet.link == 204:
-            packet.at += 1  # direction
-        elif packet.link == 166:
-            packet.at += 2  # direction in place of the address, control
-        elif packet.link == 50 and head[:1] in (b"\x0f", b"\x8f"):
-            return self._cisco_hdlc(packet)
+    def _ppp_directed(self, packet: _Packet) -> Step | None:
+        """A direction before the frame (link 204), or in place of its address (166)."""
+        packet.at += 1 if packet.link == 204 else 2
         return self._ppp
+
+    def _ppp_hdlc(self, packet: _Packet) -> Step | None:
+        if not packet.has(1):
+            return None
+        return self._cisco_hdlc if packet.octets[packet.at] in (0x0F, 0x8F) else self._ppp
 
     def _cisco_hdlc(self, packet: _Packet) -> Step | None:
         if not packet.has(4):
@@ -226,27 +246,19 @@ class SlowLane:
     # ------------------------------------------------------------------------------------- between link and network
 
     def _ethertype(self, packet: _Packet) -> Step | None:
-        number = packet.number
-        if number == ETHERTYPE_IPV4:
-            return self._ipv4
-        if number == ETHERTYPE_IPV6:
-            return self._ipv6
-        if number in VLAN_TAGS:
-            if not packet.has(4):
-                return None
-            (packet.number,) = _U16(packet.octets, packet.at + 2)
-            packet.at += 4
-            return self._ethertype
-        if number in MPLS:
-            return self._mpls
-        if number == PPPOE_SESSION:
-            return self._pppoe
-        if number == BRIDGED:
-            return self._ethernet
-        if number < 0x600:
-            return self._llc(packet)
-        self._seen("ethertype", number)
-        return None
+        step = self._ethertypes.get(packet.number)
+        if step is None and packet.number < 0x600:
+            return self._llc
+        if step is None:
+            self._seen("ethertype", packet.number)
+        return step
+
+    def _vlan(self, packet: _Packet) -> Step | None:
+        if not packet.has(4):
+            return None
+        (packet.number,) = _U16(packet.octets, packet.at + 2)
+        packet.at += 4
+        return self._ethertype
 
     def _llc(self, packet: _Packet) -> Step | None:
         """IEEE 802.2; behind a SNAP header stands an ethertype (RFC 1042)."""
@@ -367,19 +379,11 @@ class SlowLane:
             return self._tcp(packet)
         if number == 17:
             return self._udp(packet)
+        step = self._tunnels.get(number)
+        if step is None:
+            self._seen("protocol", number)
         packet.tunnelled = True
-        if number == 4:
-            return self._ipv4
-        if number == 41:
-            return self._ipv6
-        if number == 47:
-            return self._gre
-        if number == 137:
-            return self._mpls
-        if number == 51:  # RFC 4302 §2, in IPv4
-            return self._extensions
-        self._seen("protocol", number)
-        return None
+        return step
 
     def _udp(self, packet: _Packet) -> Step | None:
         if packet.end - packet.at < 4 or _U16(packet.octets, packet.at + 2)[0] != VXLAN_PORT:
