@@ -34,7 +34,7 @@ from samples.virtual_time import VirtualTime
 from samples.wire import Log, Site
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from tshark_oracle import Decoded, websocket_texts  # noqa: E402
+from tshark_oracle import Decoded, websocket_texts
 
 FOLDER = Path(__file__).parent
 SCENARIOS = {scenario.name: scenario for scenario in [*CLEAN, *FAULTY]}
@@ -131,8 +131,14 @@ def versions(npm: Path | None) -> dict[str, str]:
             "websockets": version("websockets"),
             **found,
         }
-    modules = {name: json.loads((npm / "node_modules" / name / "package.json").read_text()) for name in ("ocpp-rpc", "ws")}
-    return {"node": first_line("node", "--version"), **{name: about["version"] for name, about in modules.items()}, **found}
+    modules = {
+        name: json.loads((npm / "node_modules" / name / "package.json").read_text()) for name in ("ocpp-rpc", "ws")
+    }
+    return {
+        "node": first_line("node", "--version"),
+        **{name: about["version"] for name, about in modules.items()},
+        **found,
+    }
 
 
 def first_line(*command: str) -> str:
@@ -140,7 +146,7 @@ def first_line(*command: str) -> str:
     return (done.stdout or done.stderr).splitlines()[0].removeprefix("tcpdump version ")
 
 
-def write_index() -> None:
+def write_index(target: Path) -> None:
     """README.md: one line a sample, from the descriptions."""
     lines = [
         "# Samples",
@@ -166,7 +172,7 @@ def write_index() -> None:
         )
     lines += [
         "",
-        f"All of it is {total / 1e6:.1f} MB. \"Findings\" are those that must be made; a session without any must stay free of "
+        f'All of it is {total / 1e6:.1f} MB. "Findings" are those that must be made; a session without any must stay free of '
         "errors and",
         "warnings. Pauses between messages were lengthened while recording, so that a day fits into a minute: the",
         "applications stamp their messages with a clock that jumps over pauses, and the packets behind each jump are moved by",
@@ -178,7 +184,7 @@ def write_index() -> None:
         "",
         "(root, Linux, tcpdump, tshark; for the npm sample also node and `npm install ocpp-rpc` in FOLDER).",
     ]
-    (FOLDER / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -186,6 +192,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="default: all")
     parser.add_argument("--npm", type=Path, help="folder with node_modules/ocpp-rpc")
     parser.add_argument("--index", action="store_true", help="write README.md only")
+    parser.add_argument("--into", type=Path, default=FOLDER / "README.md", help="where the index goes")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.names) - set(SCENARIOS):
@@ -200,7 +207,7 @@ def main() -> int:
         print(f"{name} …", flush=True)
         command = ["unshare", "-n", sys.executable, "-m", "samples.record", "--inside", name]
         subprocess.run(command + (["--npm", str(options.npm)] if options.npm else []), check=True)
-    write_index()
+    write_index(options.into)
     return 0
 
 
