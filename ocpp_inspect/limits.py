@@ -212,6 +212,12 @@ STORE_BATCH_BYTES: Final = 8 * 1024 * 1024
 STORE_MEMORY_BYTES: Final = 64 * 1024 * 1024
 """Memory that DuckDB may use while a run is written; the parent then stays near 230 MB whatever the run."""
 
+STORE_MEMORY_MAXIMUM_BYTES: Final = 1024 * 1024 * 1024
+"""What that grows to when the messages are huge: DuckDB handles 2,048 rows at once, whatever their size."""
+
+STORE_TEXT_BYTES: Final = 128 * 1024
+"""Message text kept in its row; the whole of a longer one goes in pieces into `long_texts`: 2,048 rows fit in memory."""
+
 STORE_CAPTURES: Final = 9_000
 """Captures in one database: a message_id begins with the capture's number and must fit in 63 bits."""
 

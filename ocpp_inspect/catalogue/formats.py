@@ -166,7 +166,7 @@ def listed(value: Any) -> str:
     if not isinstance(value, list):
         return shown(value)
     more = f" and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
-    return ", ".join(short(item) for item in value[:_LISTED]) + more
+    return ", ".join(shown(item) for item in value[:_LISTED]) + more
 
 
 # --------------------------------------------------------------------------- meter values
@@ -184,7 +184,7 @@ _ORDER: Final = {
             ("Current.Import", "", "A"),
             ("Current.Offered", "offered", "A"),
             ("Power.Offered", "offered", "W"),
-            ("SoC", "state of charge", "%"),
+            ("SoC", "", "%"),
             ("Voltage", "", "V"),
             ("Temperature", "", "°C"),
             ("Frequency", "", "Hz"),
@@ -236,6 +236,8 @@ def _measured(name: str, phases: dict[str, str]) -> str:
         text = "/".join(amount for amount, _, _ in amounts) + " " + amounts[0][2]
     else:
         text = "/".join(readings)
+    if name == "SoC":
+        return f"SoC {text}"
     return f"{text} {label}" if name in _ORDER and label else f"{label} {text}" if label else text
 
 

@@ -1,0 +1,232 @@
+"""Arguments in; a timeline on standard output.
+
+Imports stand inside the functions: `--help` must not wait for DuckDB and Rich.
+"""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from ocpp_inspect.report.clock import Clock
+    from ocpp_inspect.report.lines import Line
+    from ocpp_inspect.report.timeline import TimelineOptions
+
+_PIPE_WIDTH = 120
+_MANY = 2000
+_POLL_S = 0.5
+
+
+def timeline(
+    source: Annotated[
+        list[Path], typer.Argument(help="A database that `analyze --db` wrote, or captures.", show_default=False)
+    ],
+    station: Annotated[str | None, typer.Option("--station", "-s", help="Only this station.")] = None,
+    action: Annotated[
+        list[str] | None, typer.Option("--action", "-a", help="Only these actions; may be repeated.")
+    ] = None,
+    transaction: Annotated[str | None, typer.Option("--transaction", "-t", help="Only this transaction.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From 08:15, 2026-01-31T08:15Z, +10m (after the start) or -5m.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Until; written as --since.")] = None,
+    problems: Annotated[
+        bool, typer.Option("--problems", "-p", help="Only findings and losses, with what is around them.")
+    ] = False,
+    context: Annotated[int, typer.Option(min=0, max=100, help="Lines of the dialogue around a problem.")] = 2,
+    interleave: Annotated[
+        bool, typer.Option("--interleave", help="All stations in one dialogue, in time order.")
+    ] = False,
+    compact: Annotated[
+        bool, typer.Option("--compact", "-c", help="Empty answers on the line of their request; no pings.")
+    ] = False,
+    relative: Annotated[bool, typer.Option("--relative", help="Times since the start.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Times of this machine's zone instead of UTC.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the database grows, until Ctrl-C.")] = False,
+    width: Annotated[
+        int | None, typer.Option(min=60, max=500, help="Columns; the terminal's, or 120 in a pipe.")
+    ] = None,
+) -> None:
+    """Show what station and CSMS said to each other, with findings below the message that caused them.
+
+    [bold]Examples[/bold]
+
+      ocpp-inspect timeline site.duckdb --station CP1
+      ocpp-inspect timeline site.pcapng --problems
+      ocpp-inspect timeline site.duckdb --transaction 17 --compact
+      ocpp-inspect timeline site.duckdb --action StatusNotification --since +10m --until +20m
+    """
+    from ocpp_inspect.report.rows import Choice
+    from ocpp_inspect.report.timeline import TimelineOptions
+
+    with ExitStack() as stack:
+        database, path = _opened(source, stack)
+        clock: Clock = "relative" if relative else "local" if local else "utc"
+        try:
+            choice = _chosen(database, Choice(station, tuple(action or ()), transaction), since, until, clock)
+        except ValueError as error:
+            _fail(str(error))
+        options = TimelineOptions(
+            width=width or _width(),
+            clock=clock,
+            choice=choice,
+            problems=problems,
+            context=context,
+            interleaved=interleave or follow,
+            compact=compact,
+        )
+        _hint(database, options)
+        last = _show(database, options)
+        if follow and path is None:
+            _fail("--follow needs a database, not a capture")
+        elif follow and path is not None:
+            _follow(database, path, options, last)
+
+
+def _opened(source: list[Path], stack: ExitStack) -> tuple[Any, Path | None]:
+    """A read-only connection: to the database given, or to a temporary one made from the captures given."""
+    from ocpp_inspect.report.opened import NotADatabaseError, is_database, open_database
+
+    for each in source:
+        if str(each) != "-" and not each.exists() and not any(sign in str(each) for sign in "*?["):
+            _fail(f"{_shown(str(each))}: no such file")
+    path = source[0] if len(source) == 1 and is_database(source[0]) else None
+    try:
+        database = open_database(path or stack.enter_context(_analysed(source)))
+    except NotADatabaseError as error:
+        _fail(_shown(str(error)))
+    stack.callback(database.close)
+    return database, path
+
+
+def _analysed(source: list[Path]) -> AbstractContextManager[Path]:
+    from ocpp_inspect.pipeline import temporary_analysis
+
+    return temporary_analysis([str(each) for each in source])
+
+
+def _chosen(database: Any, choice: Any, since: str | None, until: str | None, clock: Clock) -> Any:
+    import msgspec
+
+    from ocpp_inspect.report import clock as clocks
+    from ocpp_inspect.report import rows
+
+    known = [name for name, _, _ in rows.stations(database)]
+    if choice.station is not None and choice.station not in known:
+        near = [name for name in known if choice.station.casefold() in name.casefold()]
+        if len(near) != 1:
+            names = ", ".join(_shown(name) for name in (near or known)[:10] if name)
+            raise ValueError(f"no station is named {_shown(choice.station)}; there is {names or 'none'}")
+        choice = msgspec.structs.replace(choice, station=near[0])
+    first_ns, last_ns = rows.time_range(database)
+    return msgspec.structs.replace(
+        choice,
+        since_ns=clocks.parse(since, first_ns, last_ns, clock) if since else None,
+        until_ns=clocks.parse(until, first_ns, last_ns, clock) if until else None,
+    )
+
+
+def _hint(database: Any, options: TimelineOptions) -> None:
+    """On a terminal, how to narrow a timeline that is too long to read."""
+    from ocpp_inspect.report import rows
+
+    choice = options.choice
+    if not sys.stdout.isatty() or options.problems or choice.is_narrow or choice.since_ns or choice.until_ns:
+        return
+    messages = sum(number for name, _, number in rows.stations(database) if choice.station in (None, name))
+    if messages > _MANY:
+        typer.echo(
+            f"{messages:,} messages; narrow with --problems, --station, --action, --since, --until".replace(",", " "),
+            err=True,
+        )
+
+
+def _show(database: Any, options: TimelineOptions) -> Any:
+    """Print the timeline; the place of the last event said, for --follow."""
+    from ocpp_inspect.report import rows
+    from ocpp_inspect.report.timeline import Dialogue
+    from ocpp_inspect.report.timeline import timeline as lines_of
+
+    if options.interleaved:
+        dialogue = Dialogue(database, options, rows.time_range(database)[0])
+        said = _print(dialogue.lines())
+        last = dialogue.place or options.choice.after
+    else:
+        said, last = _print(lines_of(database, options)), None
+    if not said and options.choice.after is None:
+        typer.echo(
+            "nothing to show" + (": no findings, no losses" if options.problems else " for this choice"), err=True
+        )
+    return last
+
+
+def _print(lines: Iterable[Line]) -> int:
+    """Styled on a terminal, plain text elsewhere; the number of lines."""
+    number = 0
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from ocpp_inspect.report.lines import styled
+
+        console = Console(highlight=False, soft_wrap=True)
+        for line in lines:
+            console.print(styled(line), end="\n")
+            number += 1
+        return number
+    from ocpp_inspect.report.lines import plain
+
+    for line in lines:
+        sys.stdout.write(plain(line) + "\n")
+        number += 1
+    sys.stdout.flush()
+    return number
+
+
+def _follow(database: Any, path: Path, options: TimelineOptions, last: Any) -> None:
+    """Look for new events whenever the file has changed; the writer replaces it as a whole."""
+    import time
+
+    import msgspec
+
+    from ocpp_inspect.report.opened import NotADatabaseError, open_database
+
+    seen = path.stat()
+    while True:
+        time.sleep(_POLL_S)
+        try:
+            now = path.stat()
+            if (now.st_mtime_ns, now.st_ino, now.st_size) == (seen.st_mtime_ns, seen.st_ino, seen.st_size):
+                continue
+            database.close()
+            database = open_database(path)
+        except (FileNotFoundError, NotADatabaseError):
+            continue  # between two versions of the file
+        seen = now
+        choice = msgspec.structs.replace(options.choice, after=last)
+        last = _show(database, msgspec.structs.replace(options, choice=choice)) or last
+
+
+def _width() -> int:
+    if not sys.stdout.isatty():
+        return _PIPE_WIDTH
+    import shutil
+
+    return max(shutil.get_terminal_size((_PIPE_WIDTH, 40)).columns, 60)
+
+
+def _shown(text: str) -> str:
+    from ocpp_inspect.report.safe import safe
+
+    return safe(text)
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(f"ocpp-inspect timeline: {text}", err=True)
+    raise typer.Exit(2)

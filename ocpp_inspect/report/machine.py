@@ -1,0 +1,144 @@
+"""A read-only connection in; JSON (one document) or JSON lines (one record a line) out. Keys: docs/json.md.
+
+Text is told exactly as captured: JSON escapes control characters itself. Times are RFC 3339 in UTC with nanoseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from ocpp_inspect.limits import REPORT_ROWS
+from ocpp_inspect.report import facts as facts_of
+
+FORMAT: Final = 1
+"""Grows when a key is renamed or its meaning changes; new keys do not change it."""
+
+_ALL: Final = 2**31 - 1
+
+
+def time(ns: int | None) -> str | None:
+    """RFC 3339 with nine decimals."""
+    if ns is None:
+        return None
+    try:
+        return datetime.fromtimestamp(ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ns % 10**9:09d}Z"
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def document(database: Any) -> bytes:
+    """All facts as one JSON document, indented."""
+    parts: dict[str, Any] = {"format": FORMAT, "captures": [], "stations": [], "findings": [], "anomalies": []}
+    for record in records(database):
+        kind = record.pop("type")
+        if kind == "verdict":
+            parts["verdict"] = record
+        else:
+            parts[_LISTS[kind]].append(record)
+    return orjson.dumps(parts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+_LISTS: Final = {"capture": "captures", "station": "stations", "finding": "findings", "anomaly": "anomalies"}
+
+
+def lines(database: Any) -> Iterator[bytes]:
+    """The same facts, one JSON object a line, each with its `type`; the last one is the verdict."""
+    for record in records(database):
+        yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def records(database: Any) -> Iterator[dict[str, Any]]:
+    """capture …, station …, finding …, anomaly …, verdict."""
+    facts = facts_of.collect(database, stations=_ALL, rows=_ALL)
+    for capture in facts.captures:
+        yield {"type": "capture", **_timed(msgspec.structs.asdict(capture))}
+    for station in sorted(facts.stations, key=lambda each: (each.first_ns or 0, each.station)):
+        yield {"type": "station", **_station(station)}
+    yield from _findings(database)
+    for name, count, detail, frame in facts.anomalies:
+        yield {"type": "anomaly", "name": name, "count": count, "first_detail": _text(detail), "first_frame": frame}
+    yield {
+        "type": "verdict",
+        "errors": facts.errors,
+        "warnings": facts.warnings,
+        "infos": facts.infos,
+        "inconclusive": facts.inconclusive,
+        "stations": facts.stations_total,
+        "stations_with_findings": facts.stations_with_findings,
+        "ocpp_connections": facts.ocpp_connections,
+        "refused_connections": facts.refused_connections,
+        "other_websockets": facts.other_websockets,
+        "tls_connections": facts.tls_connections,
+    }
+
+
+def _station(station: facts_of.Station) -> dict[str, Any]:
+    fields = _timed(msgspec.structs.asdict(station))
+    fields["transactions"] = [_timed(msgspec.structs.asdict(each)) for each in station.transactions]
+    fields["latencies"] = [msgspec.structs.asdict(each) for each in station.latencies]
+    fields["losses"] = [msgspec.structs.asdict(each) for each in station.losses]
+    fields["rules"] = [
+        {
+            "rule": each.rule,
+            "severity": each.severity,
+            "verdict": each.verdict,
+            "blame": each.blame,
+            "count": each.count,
+        }
+        for each in station.findings
+    ]
+    del fields["findings"]
+    return fields
+
+
+def _timed(fields: dict[str, Any]) -> dict[str, Any]:
+    """`x_ns` becomes `x` in RFC 3339; text that is no Unicode is repaired."""
+    return {
+        name.removesuffix("_ns"): time(value)
+        if name.endswith("_ns")
+        else _text(value)
+        if isinstance(value, str)
+        else value
+        for name, value in fields.items()
+    }
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()
+
+
+def _findings(database: Any) -> Iterator[dict[str, Any]]:
+    cursor = database.cursor()
+    cursor.execute(
+        "SELECT finding_id, rule, name, axis, severity, verdict, blame, station, connection_id, capture_id, frame_no,"
+        " epoch_ns(ts), text, evidence, evidence_captures, reference, message_id FROM findings ORDER BY finding_id"
+    )
+    while rows := cursor.fetchmany(REPORT_ROWS):
+        for row in rows:
+            frames, captures = row[13] or [], row[14] or []
+            yield {
+                "type": "finding",
+                "finding_id": row[0],
+                "rule": row[1],
+                "name": row[2],
+                "axis": row[3],
+                "severity": row[4],
+                "verdict": row[5],
+                "blame": row[6],
+                "station": row[7],
+                "connection_id": row[8],
+                "capture_id": row[9],
+                "frame": row[10],
+                "ts": time(row[11]),
+                "text": row[12],
+                "evidence": [
+                    {"capture_id": capture, "frame": frame} for capture, frame in zip(captures, frames, strict=False)
+                ],
+                "reference": row[15],
+                "message_id": row[16] or None,
+            }

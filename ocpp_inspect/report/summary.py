@@ -1,0 +1,309 @@
+"""Facts in; the summary that `analyze` ends with, as lines that fit a width, out.
+
+Head (inputs), a panel a station (the worst first), what was not decodable and why, and a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ocpp_inspect.catalogue.formats import tag
+from ocpp_inspect.report.clock import SECOND_NS, Clock, span, stamp
+from ocpp_inspect.report.facts import Capture, Facts, FindingGroup, Latency, LossGroup, Station, Transaction, collect
+from ocpp_inspect.report.lines import Line, padded, together, width_of, wrap
+from ocpp_inspect.report.safe import safe
+from ocpp_inspect.report.timeline import finding_label
+
+_FAINT: Final = "bright_black"
+_LABEL_CELLS: Final = 14
+_ANOMALIES: Final = 8  # kinds told; the database has them all
+_STATIONS: Final = 50
+_ROWS: Final = 8
+_CAPTURES: Final = 6
+_LATENCIES: Final = 4
+LOSSES: Final = {
+    "gap": "bytes missing from the capture",
+    "snaplen": "packets cut short by the snap length",
+    "joined_midway": "capture starts in mid-stream",
+    "resync": "next frame searched",
+    "inflate": "compressed, history lost",
+    "oversize": "too large to keep",
+    "limit": "a limit was reached",
+    "drops": "packets dropped while capturing",
+}
+
+
+def summary(database: Any, width: int = 120, clock: Clock = "utc") -> Iterator[Line]:
+    """The lines of the summary of a database."""
+    yield from summary_of(collect(database, _STATIONS, _ROWS), width, clock)
+
+
+def summary_of(facts: Facts, width: int = 120, clock: Clock = "utc") -> Iterator[Line]:
+    """The lines of the summary of facts already collected."""
+    yield from _head(facts, width, clock)
+    for station in facts.stations:
+        yield []
+        yield from panel(*_title(station), _body(station, max(width, 60) - 4, clock), max(width, 60))
+    if facts.stations_total > len(facts.stations):
+        yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", _FAINT)]
+    yield []
+    yield from _undecoded(facts, width)
+    yield from verdict(facts, width)
+
+
+def amount(number: int, noun: str, nouns: str = "") -> str:
+    """ "1 error", "2 345 errors"."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}".replace(",", " ")
+
+
+def octets(number: int) -> str:
+    """A number of bytes with a unit that keeps it short."""
+    size = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return ""
+
+
+def energy(wh: float) -> str:
+    """Energy in Wh below 10 kWh, else in kWh."""
+    return f"{wh:,.0f} Wh".replace(",", " ") if abs(wh) < 10_000 else f"{wh / 1000:,.1f} kWh".replace(",", " ")
+
+
+# --------------------------------------------------------------------------- head
+
+
+def _head(facts: Facts, width: int, clock: Clock) -> Iterator[Line]:
+    for capture in facts.captures[:_CAPTURES]:
+        yield from _hanging([(safe(capture.path, 300) + "  ", "bold")], _capture(capture), "", width, 2)
+        for note in capture.notes[:3]:
+            yield from _hanging([("  ▲ ", "yellow")], safe(note), "yellow", width, 4)
+    if len(facts.captures) > _CAPTURES:
+        yield [(f"… and {len(facts.captures) - _CAPTURES} more captures", _FAINT)]
+    first, last = facts.captures_span
+    parts = []
+    if first and last:
+        until = stamp(last, clock)
+        until = until[11:] if until[:10] == stamp(first, clock)[:10] else until
+        parts.append(f"{stamp(first, clock)} → {until}{' UTC' if clock == 'utc' else ''} ({span(last - first)})")
+    parts.append(amount(facts.stations_total, "station"))
+    parts.append(amount(facts.ocpp_connections, "OCPP connection"))
+    if facts.refused_connections:
+        parts.append(amount(facts.refused_connections, "refused upgrade"))
+    if facts.tls_connections:
+        parts.append(f"{facts.tls_connections} over TLS")
+    if facts.other_websockets:
+        parts.append(amount(facts.other_websockets, "other WebSocket"))
+    yield from _hanging([], ", ".join(parts), "", width, 2)
+
+
+def _capture(capture: Capture) -> str:
+    kind = " ".join(
+        filter(None, (safe(capture.format, 30), "/".join(safe(each, 30) for each in capture.link_types[:4])))
+    )
+    parts = [kind, amount(capture.packets, "packet"), octets(capture.bytes)]
+    if capture.dropped_packets:
+        parts.append(f"{amount(capture.dropped_packets, 'packet')} dropped while capturing")
+    if capture.truncated:
+        parts.append("the file ends early")
+    return ", ".join(filter(None, parts))
+
+
+# --------------------------------------------------------------------------- a station
+
+
+def panel(title: Line, note: Line, body: list[Line], width: int) -> Iterator[Line]:
+    """A box with a title at its upper left and a note at its upper right; the body's lines are width - 4 cells."""
+    used = sum(width_of(text) for text, _ in (*title, *note)) + (8 if note else 5)
+    rule = "─" * max(width - used, 0)
+    right: Line = [(" ", ""), *note, (" ─╮", _FAINT)] if note else [("╮", _FAINT)]
+    yield [("╭─ ", _FAINT), *title, (" " + rule, _FAINT), *right]
+    for line in body:
+        cells = sum(width_of(text) for text, _ in line)
+        yield [("│ ", _FAINT), *line, (" " * max(width - 4 - cells, 0), ""), (" │", _FAINT)]
+    yield [("╰" + "─" * (width - 2) + "╯", _FAINT)]
+
+
+def _title(station: Station) -> tuple[Line, Line]:
+    versions = "/".join(station.versions)
+    title: Line = [(safe(station.station, 40) or "station unknown", "bold cyan")]
+    if versions:
+        title.append((f" OCPP {versions}", _FAINT))
+    counts = {"error": 0, "warning": 0, "info": 0, "inconclusive": 0}
+    for group in station.findings:
+        counts["inconclusive" if group.verdict == "inconclusive" else group.severity] += group.count
+    note: Line = []
+    for name, style in (("error", "bold red"), ("warning", "bold yellow"), ("info", "blue"), ("inconclusive", _FAINT)):
+        if counts[name]:
+            text = f"{counts[name]} inconclusive" if name == "inconclusive" else amount(counts[name], name)
+            note += [(", ", _FAINT)] if note else []
+            note.append((text, style))
+    return title, note or [("no findings", "green")]
+
+
+def _body(station: Station, width: int, clock: Clock) -> list[Line]:
+    body: list[Line] = []
+    device = " ".join(safe(each, 60) for each in (station.vendor, station.model) if each)
+    device += f", firmware {safe(station.firmware, 60)}" if station.firmware else ""
+    device += f", serial {safe(station.serial_number, 60)}" if station.serial_number else ""
+    if device:
+        body += _field("station", device, width)
+    sessions = amount(station.sessions, "session")
+    sessions += f", connected {span(int(station.connected_s * SECOND_NS))}" if station.connected_s else ""
+    sessions += f", {amount(station.refused, 'refused upgrade')}" if station.refused else ""
+    body += _field("connection", sessions, width, "yellow" if station.refused else "")
+    notes = [amount(station.calls, "request")]
+    if station.unanswered:
+        notes.append(f"{station.unanswered} unanswered")
+    if station.errors_answered:
+        notes.append(f"{station.errors_answered} refused")
+    if station.invalid:
+        notes.append(f"{station.invalid} malformed")
+    body += _field("messages", f"{amount(station.messages, 'message')}, {', '.join(notes)}", width)
+    if lost := _lost(station):
+        body += _field("not decoded", lost, width, "yellow")
+    if station.transactions_total:
+        total = amount(station.transactions_total, "transaction")
+        total += f", {energy(station.energy_wh)}" if station.energy_wh is not None else ""
+        body += _field("transactions", total, width)
+        body += _transactions(station, width, clock)
+    if station.latencies:
+        body += _field("slowest", ", ".join(_slow(each) for each in station.latencies[:_LATENCIES]), width)
+    for group in station.findings:
+        body += _finding(group, width)
+    return body
+
+
+def _slow(each: Latency) -> str:
+    median = f" (median {span(int(each.median_ms * 10**6))} of {each.answered})" if each.answered > 1 else ""
+    return together(f"{safe(each.action, 40) or 'unknown'} {span(int(each.max_ms * 10**6))}{median}")
+
+
+def _field(label: str, text: str, width: int, style: str = "") -> list[Line]:
+    wrapped = wrap(text, width - _LABEL_CELLS)
+    return [
+        [((label if number == 0 else "").ljust(_LABEL_CELLS), _FAINT), (line, style)]
+        for number, line in enumerate(wrapped)
+    ]
+
+
+def _lost(station: Station) -> str:
+    parts = [amount(station.undecodable, "message")] if station.undecodable else []
+    parts += [_loss(loss) for loss in station.losses]
+    return ", ".join(parts)
+
+
+def _loss(loss: LossGroup) -> str:
+    lost = f" ({octets(loss.bytes)})" if loss.bytes else ""
+    times = f" {loss.count}×" if loss.count > 1 else ""
+    return f"{LOSSES.get(loss.cause, safe(loss.cause, 40))}{lost}{times}"
+
+
+def _transactions(station: Station, width: int, clock: Clock) -> list[Line]:
+    rows = [_transaction(each, clock) for each in station.transactions]
+    cells = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+    found: list[Line] = []
+    for row in rows:
+        columns = [
+            text.rjust(size) if place in (4, 5) else padded(text, size)
+            for place, (text, size) in enumerate(zip(row, cells, strict=True))
+            if size
+        ]
+        wide = sum(cells) + 2 * len(columns) > width - _LABEL_CELLS  # no table fits: the words, wrapped
+        words = "  ".join(together(text) for text in row if text)
+        lines = wrap(words, width - _LABEL_CELLS - 2) if wide else ["  ".join(columns)]
+        indents = [" " * _LABEL_CELLS, *[" " * (_LABEL_CELLS + 2)] * (len(lines) - 1)]
+        found += [[(indent, ""), (line.rstrip(), "")] for indent, line in zip(indents, lines, strict=True)]
+    more = station.transactions_total - len(rows)
+    if more > 0:
+        found.append([(" " * _LABEL_CELLS, ""), (f"… {more} more", _FAINT)])
+    return found
+
+
+def _transaction(each: Transaction, clock: Clock) -> tuple[str, ...]:
+    where = (
+        f"EVSE {each.evse}"
+        if each.evse is not None
+        else f"connector {each.connector}"
+        if each.connector is not None
+        else ""
+    )
+    start = stamp(each.start_ns, clock) if each.start_ns else "before capture"
+    stop = stamp(each.stop_ns, clock) if each.stop_ns else "open"
+    stop = stop[11:] if each.start_ns and each.stop_ns and stop[:10] == start[:10] else stop
+    took = span(each.stop_ns - each.start_ns) if each.start_ns and each.stop_ns else ""
+    return (
+        safe(each.transaction_id, 18) or "no id",
+        where,
+        f"tag {safe(tag(each.token))}" if each.token else "",
+        f"{start} → {stop}",
+        took,
+        energy(each.energy_wh) if each.energy_wh is not None else "",
+        safe(each.reason, 30),
+    )
+
+
+def _finding(group: FindingGroup, width: int) -> list[Line]:
+    sign, style, label = finding_label(group.severity, group.verdict)
+    times = f"{group.count}× " if group.count > 1 else ""
+    blame = f", {group.blame}" if group.blame not in ("", "unknown") else ""
+    frames = ", ".join(str(frame) for frame in group.frames) + (" …" if group.count > len(group.frames) else "")
+    text = f"{times}{label}{blame}: {safe(group.text, 500)}"
+    text += f" [{safe(group.reference, 100)}]" if group.reference else ""
+    text += f" frame{'s' if len(group.frames) > 1 else ''} {frames}" if frames else ""
+    head = f"{sign} {safe(group.rule, 30)}"
+    wrapped = wrap(text, width - _LABEL_CELLS)
+    plain_style = style.removeprefix("bold ")
+    return [
+        [(padded(head if number == 0 else "", _LABEL_CELLS - 1) + " ", style), (line, plain_style)]
+        for number, line in enumerate(wrapped)
+    ]
+
+
+# --------------------------------------------------------------------------- end
+
+
+def _undecoded(facts: Facts, width: int) -> Iterator[Line]:
+    if not facts.anomalies:
+        return
+    parts = [f"{safe(name, 60)} {count}×" for name, count, _, _ in facts.anomalies[:_ANOMALIES]]
+    more = len(facts.anomalies) - _ANOMALIES
+    parts += [f"{more} more kinds"] if more > 0 else []
+    yield from _hanging([("anomalies  ", _FAINT)], ", ".join(parts), _FAINT, width, 11)
+
+
+def verdict(facts: Facts, width: int) -> Iterator[Line]:
+    """The last line: how many of each severity, and where."""
+    parts: list[tuple[str, str]] = []
+    for number, noun, style in (
+        (facts.errors, "error", "bold red"),
+        (facts.warnings, "warning", "bold yellow"),
+        (facts.infos, "remark", "blue"),
+    ):
+        if number:
+            parts.append((amount(number, noun), style))
+    if facts.inconclusive:
+        parts.append((f"{facts.inconclusive} inconclusive", "bright_black"))
+    if not facts.stations_total:
+        yield from _hanging(
+            [], "no OCPP found" + (": see the anomalies above" if facts.anomalies else ""), "bold yellow", width, 2
+        )
+        return
+    if not parts:
+        yield [("✔ ", "bold green"), (f"no findings in {amount(facts.stations_total, 'station')}", "bold green")]
+        return
+    line: Line = []
+    for text, style in parts:
+        line += [(", ", "")] if line else []
+        line.append((text, style))
+    yield [*line, (f" in {facts.stations_with_findings} of {amount(facts.stations_total, 'station')}", "")]
+
+
+def _hanging(head: Line, text: str, style: str, width: int, indent: int) -> Iterator[Line]:
+    used = sum(width_of(part) for part, _ in head)
+    wrapped = wrap(text, max(width - indent, 20), max(width - used, 0))
+    yield [*head, (wrapped[0], style)]
+    for line in wrapped[1:]:
+        yield [(" " * indent + line, style)]
