@@ -218,6 +218,9 @@ STORE_MEMORY_MAXIMUM_BYTES: Final = 1024 * 1024 * 1024
 STORE_TEXT_BYTES: Final = 128 * 1024
 """Message text kept in its row; the whole of a longer one goes in pieces into `long_texts`: 2,048 rows fit in memory."""
 
+STORE_PIECE_BYTES: Final = 16 * 1024
+"""Octets of one such piece: 2,048 of them are 32 MB."""
+
 STORE_CAPTURES: Final = 9_000
 """Captures in one database: a message_id begins with the capture's number and must fit in 63 bits."""
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from ocpp_inspect.limits import STORE_BATCH_BYTES, STORE_BATCH_ROWS
+from ocpp_inspect.limits import STORE_BATCH_BYTES, STORE_BATCH_ROWS, STORE_PIECE_BYTES, STORE_TEXT_BYTES
 from ocpp_inspect.model import (
     FRAMES_PER_CAPTURE,
     Anomaly,
@@ -123,7 +123,10 @@ SCHEMAS: Final[dict[str, Any]] = {
             ("tls", pa.bool_()),
         ]
     ),
-    "messages": MESSAGES,
+    "message_records": MESSAGES,
+    "long_texts": pa.schema(
+        [("message_id", pa.int64()), ("capture_id", pa.int64()), ("part", pa.int32()), ("octets", pa.binary())]
+    ),
     "controls": pa.schema(
         _PLACE
         + _WHO
@@ -220,6 +223,16 @@ def _fitting(value: Any, kind: Any) -> Any:
         return None
 
 
+def _head(raw: bytes) -> bytes:
+    """As much of the text as a row keeps, not cut within a character (RFC 3629 §3: 10xxxxxx continues one)."""
+    if len(raw) <= STORE_TEXT_BYTES:
+        return raw
+    end = STORE_TEXT_BYTES
+    while end > STORE_TEXT_BYTES - 4 and raw[end] & 0xC0 == 0x80:
+        end -= 1
+    return raw[:end]
+
+
 def _raw(octets: list[bytes]) -> tuple[Any, Any]:
     """(text, the exact octets of those that are no UTF-8) of the messages."""
     ends = np.zeros(len(octets) + 1, np.int32)
@@ -270,10 +283,15 @@ class _Messages:
         self._valid: list[bool | None] = []
         self._transactions: list[str | None] = []
 
-    def add(self, messages: list[OcppMessage]) -> None:
+    def add(self, messages: list[OcppMessage]) -> list[OcppMessage]:
+        """Take the messages; gives back those whose text is too long for a row and was cut."""
         raws = [m.raw for m in messages]
         self.rows += len(messages)
         self.octets += sum(map(len, raws))
+        long: list[OcppMessage] = []
+        if max(map(len, raws)) > STORE_TEXT_BYTES:
+            long = [m for m in messages if len(m.raw) > STORE_TEXT_BYTES]
+            raws = list(map(_head, raws))
         self._raws += raws
         self._ids += [m.message_id for m in messages]
         self._connections += [m.connection for m in messages]
@@ -294,6 +312,7 @@ class _Messages:
         self._latencies += [m.latency_ns for m in messages]
         self._valid += [m.schema_valid for m in messages]
         self._transactions += [m.transaction for m in messages]
+        return long
 
     def batch(self) -> Any:
         packets = np.fromiter(self._packets, np.int64, self.rows)
@@ -465,7 +484,8 @@ class Columns:
         """Take the items of one call of the ocpp room; nothing of them is kept alive but text."""
         messages = [item for item in items if type(item) is OcppMessage]
         if messages:
-            self._messages.add(messages)
+            for message in self._messages.add(messages):
+                self._add_long_text(message)
         if len(messages) == len(items):
             return
         for item in items:
@@ -474,6 +494,13 @@ class Columns:
                 table, build = row
                 self._tables.setdefault(table, []).append(build(item))
                 self._rows += 1
+
+    def _add_long_text(self, message: OcppMessage) -> None:
+        rows = self._tables.setdefault("long_texts", [])
+        capture = split_packet_key(message.packet)[0]
+        for part, start in enumerate(range(0, len(message.raw), STORE_PIECE_BYTES)):
+            octets = message.raw[start : start + STORE_PIECE_BYTES]
+            rows.append((message.message_id, capture, part, octets))
 
     def add_findings(self, findings: Sequence[Finding]) -> None:
         """Take findings."""
@@ -485,7 +512,7 @@ class Columns:
         """Everything added since the last flush; tables without rows are absent."""
         batches: Batches = {}
         if self._messages.rows:
-            batches["messages"] = self._messages.batch()
+            batches["message_records"] = self._messages.batch()
             self._messages = _Messages()
         for table, rows in self._tables.items():
             schema = SCHEMAS[table]

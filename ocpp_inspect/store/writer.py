@@ -21,12 +21,18 @@ from typing import Final, Self
 import duckdb
 import pyarrow as pa
 
-from ocpp_inspect.limits import FINGERPRINT_BYTES, STORE_CAPTURES, STORE_MEMORY_BYTES
+from ocpp_inspect.limits import (
+    FINGERPRINT_BYTES,
+    STORE_CAPTURES,
+    STORE_MEMORY_BYTES,
+    STORE_MEMORY_MAXIMUM_BYTES,
+)
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.store.columns import SCHEMAS, Batches, valid_text
 
 __all__ = ["Batches", "StoreError", "Writer", "next_capture_id"]
 
+_VECTOR_ROWS: Final = 2048  # DuckDB's STANDARD_VECTOR_SIZE
 _TABLES: Final = ("captures", *SCHEMAS)
 _INSERT: Final = {
     table: f"INSERT INTO {table} ({', '.join(schema.names)}) SELECT {', '.join(schema.names)} FROM incoming"  # noqa: S608
@@ -130,6 +136,7 @@ class Writer:
         self._partial: Path | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._replace = False
+        self._memory_bytes = STORE_MEMORY_BYTES
         self._fingerprints: dict[int, str | None] = {}  # of the captures that begin() saw
 
     def __enter__(self) -> Self:
@@ -144,6 +151,7 @@ class Writer:
             raise StoreError("a run is already being written")
         self._fingerprints = {}
         self._replace = replace
+        self._memory_bytes = STORE_MEMORY_BYTES
         self._connection = connection = self._open_target()
         with self._whole_or_nothing():
             connection.execute("BEGIN")
@@ -151,9 +159,8 @@ class Writer:
                 self._check_layout(connection)
             connection.execute(sql_text("schema.sql"))
             connection.execute(sql_text("views.sql"))
-            connection.register("incoming", pa.Table.from_batches([], schema=SCHEMAS["findings"]))
-            connection.execute("CREATE TEMP TABLE staged_findings AS SELECT * FROM incoming")
-            connection.unregister("incoming")
+            empty = pa.RecordBatch.from_pylist([], schema=SCHEMAS["findings"])
+            _insert(connection, "CREATE TEMP TABLE staged_findings AS SELECT * FROM incoming", empty)
             self._admit(connection, captures)
 
     def write(self, batches: Batches) -> None:
@@ -161,9 +168,8 @@ class Writer:
         connection = self._running()
         with self._whole_or_nothing():
             for table, batch in batches.items():
-                connection.register("incoming", pa.Table.from_batches([batch]))
-                connection.execute(_STAGE if table == "findings" else _INSERT[table])
-                connection.unregister("incoming")
+                self._reserve(connection, batch)
+                _insert(connection, _STAGE if table == "findings" else _INSERT[table], batch)
 
     def commit(self, captures: Sequence[CaptureInfo]) -> None:
         """Add the captures with their final figures, and make the run visible.
@@ -213,6 +219,13 @@ class Writer:
         except BaseException:
             self.abort()
             raise
+
+    def _reserve(self, connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) -> None:
+        """Let DuckDB use more memory when 2,048 rows such as these, which it handles at once, need more."""
+        wanted = min(4 * _VECTOR_ROWS * batch.nbytes // max(1, batch.num_rows), STORE_MEMORY_MAXIMUM_BYTES)
+        if wanted > self._memory_bytes:
+            self._memory_bytes = wanted
+            connection.execute(f"SET memory_limit = '{wanted // 1024}KiB'")
 
     def _running(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
@@ -298,6 +311,14 @@ class Writer:
                 )
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE capture_id = $1", [number])  # noqa: S608 - our own names
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, sql: str, batch: pa.RecordBatch) -> None:
+    # DuckDB finds `incoming` among our local names. To register it would put it into the catalogue, whose old entries
+    # live until the transaction ends, and every batch with them.
+    incoming = pa.Table.from_batches([batch])
+    connection.execute(sql)
+    del incoming
 
 
 def _absolute(path: Path) -> str | None:
