@@ -75,9 +75,9 @@ class Context:
             self._dumps.pop().stop()
 
     @contextlib.contextmanager
-    def capture(self, interface: str = "lo", expression: str = "tcp") -> Iterator[None]:
+    def capture(self, interface: str = "lo", expression: str = "tcp", snaplen: int = 0) -> Iterator[None]:
         prepare_loopback()
-        self.start_capture(interface, expression)
+        self.start_capture(interface, expression, snaplen)
         try:
             yield
         finally:

@@ -289,8 +289,8 @@ FAULTY = [
     ),
     Scenario(
         "faulty-schema-16", "Payloads that no 1.6 schema allows, on both sides",
-        "Too long, misspelled, missing, additional and wrongly typed fields; the CSMS answers some with CALLERROR, some "
-        "not, and twice with a wrong payload of its own.",
+        "Too long, misspelled, missing, additional and wrongly typed fields; the CSMS answers some with CALLERROR, "
+        "some not, and twice with a wrong payload of its own.",
         schema16, PYTHON,
         [
             Expected("SCH-006", "THIS-ID-TAG-IS-TOO-LONG"),

@@ -124,8 +124,8 @@ FRAMES = [
     Scenario(
         "faulty-frames-16", "Frames and messages that break the rules of framing and RPC",
         "Written octet by octet on plain sockets, as no library would let us: an unmasked client frame, broken JSON, "
-        "wrong arrays, reused and unknown ids, overlapping CALLs, a binary message, a reserved bit, a CALL after Close. "
-        "In between, legal fragments around a ping.",
+        "wrong arrays, reused and unknown ids, overlapping CALLs, a binary message, a reserved bit, a CALL after "
+        "Close. In between, legal fragments around a ping.",
         frames16, "plain asyncio sockets, both sides",
         [
             Expected("FRM-001", '[2,"11"'),

@@ -146,8 +146,8 @@ NETWORKS = [
     ),
     Scenario(
         "reconnects", "A reconnect without a reboot, then a reset",
-        "The connection breaks during a transaction (RST), the station comes back without BootNotification and goes on; "
-        "then a soft reset ends the transaction, the station reboots and starts the next one.",
+        "The connection breaks during a transaction (RST), the station comes back without BootNotification and "
+        "goes on; then a soft reset ends the transaction, the station reboots and starts the next one.",
         reconnects, PYTHON,
     ),
     Scenario(

@@ -1,4 +1,4 @@
-"""What every recording needs around the applications: addresses, tcpdump, logged connections, a CSMS that accepts them."""
+"""What a recording needs around the applications: addresses, tcpdump, logged connections, a CSMS that admits them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def websocket_texts(path: Path, http_ports: Iterable[int] = (), *, reorder: bool
 
 def _texts_of(packet: ElementTree.Element) -> Iterable[Decoded]:
     """The text behind each websocket protocol item; HTTP bodies, which are text lines too, have none before them."""
-    protocols = list(packet)
+    protocols = [item for item in packet if item.get("name") != "fake-field-wrapper"]  # notes on reassembly
     for before, item in itertools.pairwise(protocols):
         if before.get("name") == "websocket" and item.get("name") == "data-text-lines":
             text = bytes.fromhex("".join(line.get("value") or "" for line in item))

@@ -1,0 +1,51 @@
+"""The folder `samples/` in; its descriptions and the applications' own logs, ready to compare with, out."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+FOLDER = Path(__file__).parents[1] / "samples"
+Dialogue = dict[tuple[str, str], list[str]]
+"""(the station's "address:port", sender) → its texts in order."""
+
+
+class Sample:
+    """One recorded sample."""
+
+    def __init__(self, description: Path) -> None:
+        self.about: dict[str, Any] = YAML(typ="safe").load(description)
+        self.name: str = self.about["name"]
+        self.capture = FOLDER / self.about["file"]
+        self.complete: bool = self.about["complete"]
+        self.servers = tuple(f":{port}" for port in self.about["ports"])
+
+    @cached_property
+    def log(self) -> list[dict[str, str]]:
+        with (FOLDER / f"{self.name}.jsonl").open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def said(self, did: str, *, binary: bool = False) -> Dialogue:
+        """What was sent, or received, as the applications logged it. Binary messages only when asked for."""
+        other = {"station": "csms", "csms": "station"}
+        found: Dialogue = defaultdict(list)
+        for entry in self.log:
+            if entry["did"] == did and ("text" in entry or binary):
+                sender = entry["side"] if did == "sent" else other[entry["side"]]
+                text = entry["text"] if "text" in entry else bytes.fromhex(entry["hex"]).decode()
+                found[entry["connection"], sender].append(text)
+        return dict(found)
+
+
+SAMPLES = {sample.name: sample for sample in map(Sample, sorted(FOLDER.glob("*.yaml")))}
+
+
+def is_part_of(part: list[str], whole: list[str]) -> bool:
+    """Whether `part` can be made from `whole` by leaving texts out."""
+    rest = iter(whole)
+    return all(text in rest for text in part)
