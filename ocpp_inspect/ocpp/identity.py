@@ -1,0 +1,53 @@
+"""The path of an upgrade, or the endpoints of a connection, in; the identity of the station out.
+
+The identity is the last path segment of the URL, percent-decoded (J16 §3.1.1; P4-201 §3.1.1). A connection whose
+upgrade was not captured takes the identity that the same addresses had earlier, if only one did; else `addr:port`.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from ocpp_inspect import limits
+
+Endpoints = tuple[str, int, str, int]
+"""(client, client port, server, server port)"""
+
+
+def station_from_path(path: str) -> str:
+    """The station's identity in the path of an upgrade, "" when it names none.
+
+    Control characters and wrong UTF-8 become U+FFFD, so that an identity is always printable and never empty by
+    accident; it is cut to `limits.STATION_CHARACTERS`.
+    """
+    bare = path.partition("?")[0].partition("#")[0].rstrip("/")
+    segment = bare.rpartition("/")[2][: 3 * limits.STATION_CHARACTERS]
+    text = unquote_to_bytes(segment).decode("utf-8", "replace") if "%" in segment else segment
+    text = text[: limits.STATION_CHARACTERS]
+    return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
+
+
+class Identities:
+    """What was learned about which station speaks from which address."""
+
+    __slots__ = ("_known", "_limit")
+
+    def __init__(self, limit: int = limits.STATIONS) -> None:
+        self._known: dict[tuple[str, str, int], str | None] = {}  # None: several stations share the address
+        self._limit = limit
+
+    def learn(self, endpoints: Endpoints, station: str) -> None:
+        """Remember that `station` upgraded a connection between these endpoints."""
+        key = (endpoints[0], endpoints[2], endpoints[3])
+        earlier = self._known.pop(key, station)
+        self._known[key] = station if earlier == station else None
+        if len(self._known) > self._limit:
+            del self._known[next(iter(self._known))]
+
+    def recall(self, endpoints: Endpoints) -> str:
+        """The only station known at the client's address, else the address and port of the client."""
+        known = self._known.get((endpoints[0], endpoints[2], endpoints[3]))
+        if known:
+            return known
+        host = f"[{endpoints[0]}]" if ":" in endpoints[0] else endpoints[0]
+        return f"{host}:{endpoints[1]}"

@@ -1,0 +1,111 @@
+"""CALLs and answers of one connection in; which CALL an answer belongs to, and what is wrong with that, out.
+
+An answer belongs to the most recent CALL with the same id, from the other side, on the same connection, not yet
+answered. The two directions have id spaces of their own, and CALLs may cross (OCPP-J §4.1.1, §4.1.4).
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import msgspec
+
+from ocpp_inspect import limits
+from ocpp_inspect.model import OcppMessage
+from ocpp_inspect.ocpp.text import Fault
+
+
+class Answered(msgspec.Struct, gc=False):
+    """What is remembered of a CALL (or SEND) that needs no answer any more."""
+
+    action: str
+    message_id: int
+    ts_ns: int
+    content: int  # hash of its octets
+    packet: int
+    send: bool = False
+
+
+class Calls:
+    """The CALLs of one side: those that wait for an answer, and the last ones that do not."""
+
+    __slots__ = ("_answered_limit", "_limit", "_older", "answered", "last", "waiting")
+
+    def __init__(self, limit: int = limits.OPEN_CALLS, answered_limit: int = limits.ANSWERED_CALLS) -> None:
+        self.waiting: dict[str, OcppMessage] = {}
+        self.answered: dict[str, Answered] = {}
+        self.last: OcppMessage | None = None  # the CALL that was answered last, whole
+        self._older: dict[str, list[OcppMessage]] = {}  # unanswered CALLs hidden behind one with the same id
+        self._limit = limit
+        self._answered_limit = answered_limit
+
+    def add(self, call: OcppMessage) -> list[Fault] | None:
+        """Take a CALL in. None when nothing is odd, which is the usual case."""
+        unique_id = call.unique_id
+        waiting = self.waiting
+        if unique_id not in waiting and unique_id not in self.answered and len(waiting) < self._limit:
+            waiting[unique_id] = call
+            return None
+        faults = [self._reused(call)] if unique_id in waiting or unique_id in self.answered else []
+        if unique_id in waiting:
+            self._older.setdefault(unique_id, []).append(waiting.pop(unique_id))
+        waiting[unique_id] = call
+        if len(waiting) + sum(map(len, self._older.values())) > self._limit:
+            faults.append(("rpc.open_calls_limit", f"the CALL {self._forget()!r} was forgotten"))
+        return faults
+
+    def _reused(self, call: OcppMessage) -> Fault:
+        earlier = self.waiting.get(call.unique_id)
+        if earlier is not None:
+            seconds = (call.ts_ns - earlier.ts_ns) / 1e9
+            if earlier.raw == call.raw:
+                return "rpc.retry", f"the same CALL was sent {seconds:.3f} s before and is unanswered"
+            detail = f"the id {call.unique_id!r} belongs to the unanswered {earlier.action} of {seconds:.3f} s before"
+            return "rpc.id_reused_open", detail
+        past = self.answered[call.unique_id]
+        seconds = (call.ts_ns - past.ts_ns) / 1e9
+        if past.content == hash(call.raw):
+            return "rpc.retry", f"the same CALL was sent {seconds:.3f} s before and was answered"
+        return "rpc.id_reused", f"the id {call.unique_id!r} was that of the {past.action} of {seconds:.3f} s before"
+
+    def _forget(self) -> str:
+        for unique_id, calls in self._older.items():
+            calls.pop(0)
+            if not calls:
+                del self._older[unique_id]
+            return unique_id
+        oldest = next(iter(self.waiting))
+        del self.waiting[oldest]
+        return oldest
+
+    def take(self, unique_id: str) -> OcppMessage | None:
+        """The CALL that an answer with this id belongs to; it waits no longer."""
+        call = self.waiting.pop(unique_id, None)
+        if call is None:
+            return None
+        self.last = call
+        self._remember(call, send=False)
+        if self._older and (older := self._older.get(unique_id)):
+            self.waiting[unique_id] = older.pop()
+            if not older:
+                del self._older[unique_id]
+        return call
+
+    def sent(self, call: OcppMessage) -> list[Fault] | None:
+        """Take a SEND in, which shares the id space of CALLs but waits for nothing (P4-21 §4.1.4)."""
+        reused = call.unique_id in self.waiting or call.unique_id in self.answered
+        faults = [self._reused(call)] if reused else None
+        self._remember(call, send=True)
+        return faults
+
+    def _remember(self, call: OcppMessage, send: bool) -> None:
+        answered = self.answered
+        answered[call.unique_id] = Answered(call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet, send)
+        # Cut in halves: deleting the first key of a dict again and again would walk over its holes.
+        if len(answered) > 2 * self._answered_limit:
+            self.answered = dict(islice(answered.items(), self._answered_limit, None))
+
+    def open(self) -> list[OcppMessage]:
+        """Every CALL that still waits, oldest first."""
+        calls = [*self.waiting.values(), *(call for calls in self._older.values() for call in calls)]
+        return sorted(calls, key=lambda call: call.message_id)
