@@ -118,6 +118,9 @@ IDLE_NS: Final = 26 * 3600 * 1_000_000_000
 CLOSING_IDLE_NS: Final = 120_000_000_000
 """2 min: the same for half-open, half-closed and closed connections (twice the usual TIME-WAIT)."""
 
+IDLE_FLOWS: Final = 200_000
+"""Endpoint pairs remembered without a connection, in case their ports are used again: as many as the network room."""
+
 REPEATED_ANOMALIES: Final = 8
 """Times that one connection reports the same anomaly: a hostile peer could repeat it in every packet."""
 
@@ -125,6 +128,54 @@ REPEATED_ANOMALIES: Final = 8
 
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """Largest WebSocket message kept; a longer one is skipped, its connection is not. The issue's figure."""
+
+REASSEMBLED_BYTES: Final = 128 * 1024 * 1024
+"""Octets of incomplete frames and messages of all connections together; beyond it the message that grows is skipped."""
+
+FRAME_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""Longest frame believed; a header that says more is no header, so the next frame is searched."""
+
+CONTROL_BYTES: Final = 65_535
+"""Longest control frame believed (legal are 125); a longer one is no frame."""
+
+FRAGMENT_OVERHEAD_BYTES: Final = 48
+"""What a kept fragment costs besides its octets, so that empty fragments are bounded too."""
+
+WEBSOCKET_CONNECTIONS: Final = 65_536
+"""TCP connections followed at once (about 1 kB each); beyond it the oldest is given up."""
+
+CONNECTION_ANOMALIES: Final = 50
+"""Anomalies of one name told one by one for a connection; the rest is counted and told at its end."""
+
+HTTP_HEAD_BYTES: Final = 64 * 1024
+"""Longest head of an HTTP message; servers refuse heads above 8 to 16 kB."""
+
+HTTP_EXCERPT_BYTES: Final = 512
+"""First octets kept of the body of a refused upgrade: an error text, not a page."""
+
+HTTP_PIPELINE: Final = 64
+"""Requests of one connection that may wait for their answers; clients that pipeline at all send a few."""
+
+UPGRADE_HELD_BYTES: Final = 64 * 1024
+"""Octets of the client kept while its upgrade is unanswered."""
+
+INFLATE_RATIO: Final = 200
+"""Times a compressed message may grow: repetitive JSON reaches 50, a bomb 1,032."""
+
+INFLATE_FLOOR_BYTES: Final = 1024 * 1024
+"""Inflated size that is allowed whatever the ratio."""
+
+INFLATERS: Final = 4_096
+"""Compression windows alive (about 40 kB each); beyond it the longest idle lose their history."""
+
+RESYNC_BYTES: Final = 32 * 1024
+"""Octets of one direction in which a frame boundary is searched at a time: several segments, most messages."""
+
+RESYNC_CANDIDATES: Final = 128
+"""Places in them that may still turn out to be a frame once more octets have come."""
+
+MIDWAY_BYTES: Final = 128 * 1024
+"""Octets of a connection joined midway in which WebSocket frames are searched before it is left alone."""
 
 # --- ocpp ------------------------------------------------------------------------------------------------------
 
