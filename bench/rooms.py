@@ -1,0 +1,122 @@
+"""A capture in; what each room costs, in µs a message, out (`python -m bench.rooms [FILE]`).
+
+One process, one pass: the chain of `ocpp_inspect.pipeline` with a stop-watch around each room. The sum is the time of one
+core; `analyze` spreads it over its workers. "between" is what the loop around the rooms takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.traffic import Options as Traffic
+from bench.traffic import generate
+
+
+class StopWatch:
+    """Stands in for a room: the same doors, with the time that they take."""
+
+    def __init__(self, room: Any) -> None:
+        self._room = room
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._room, name)
+        if name not in ("feed", "tick", "finish", "add", "add_findings", "flush", "write", "commit"):
+            return found
+
+        def timed(*arguments: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return found(*arguments)
+            finally:
+                self.seconds += time.perf_counter() - begun
+
+        setattr(self, name, timed)
+        return timed
+
+
+def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int, float]:
+    """(seconds by room, messages, seconds in all)."""
+    from ocpp_inspect.capture import CaptureReader  # noqa: PLC0415 - only what is measured is loaded
+    from ocpp_inspect.pipeline import Options  # noqa: PLC0415
+    from ocpp_inspect.pipeline.chain import Chain  # noqa: PLC0415
+    from ocpp_inspect.pipeline.rules import built_in_and  # noqa: PLC0415
+    from ocpp_inspect.store import Writer  # noqa: PLC0415
+    from ocpp_inspect.store.columns import Columns  # noqa: PLC0415
+
+    chain: Any = Chain(built_in_and(Options()))
+    names = {"network": "network", "tcp": "tcp", "websocket": "websockets", "ocpp": "ocpp", "engine": "engine"}
+    watches = {room: StopWatch(getattr(chain, attribute)) for room, attribute in names.items()}
+    for room, attribute in names.items():
+        setattr(chain, attribute, watches[room])
+    messages = 0
+    with tempfile.TemporaryDirectory() as folder, Writer(Path(folder) / "bench.duckdb") as database:
+        database.begin([])
+        writer = watches["writer"] = StopWatch(database)
+        columns: Any = StopWatch(Columns())
+        watches["columns"] = columns
+        profiler: Any = None
+        if profile:
+            import cProfile  # noqa: PLC0415
+
+            profiler = cProfile.Profile()
+            profiler.enable()
+        begun = time.perf_counter()
+        reading = 0.0
+        with CaptureReader([str(path)]) as reader:
+            batches = iter(reader)
+            while True:
+                before = time.perf_counter()
+                batch = next(batches, None)
+                reading += time.perf_counter() - before
+                decoded = chain.finish() if batch is None else chain.feed(batch)
+                columns.add(decoded.items)
+                columns.add_findings(decoded.findings)
+                if columns.full or batch is None:
+                    flushed = columns.flush()
+                    messages += flushed["messages"].num_rows if "messages" in flushed else 0
+                    writer.write(flushed)
+                if batch is None:
+                    break
+            writer.commit(reader.captures)
+        total = time.perf_counter() - begun
+        if profiler is not None:
+            profiler.disable()
+            import pstats  # noqa: PLC0415
+
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
+    seconds = {"capture": reading} | {room: watch.seconds for room, watch in watches.items()}
+    seconds["between"] = total - sum(seconds.values())
+    return seconds, messages, total
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.rooms", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", nargs="?", type=Path, help="default: generated 1.6 traffic")
+    parser.add_argument("--messages", type=int, default=200_000)
+    parser.add_argument("--stations", type=int, default=100)
+    parser.add_argument("--version", default="1.6")
+    parser.add_argument("--compressed", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="print the 30 dearest functions, too")
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.file
+        if path is None:
+            path = Path(folder) / "site.pcap"
+            shape = Traffic(options.messages, options.stations, version=options.version, compressed=options.compressed)
+            generate(path, shape)
+        seconds, messages, total = measure(path, profile=options.profile)
+    print("| room | µs a message | share |\n|---|---:|---:|")
+    for room, spent in seconds.items():
+        print(f"| {room} | {spent / messages * 1e6:.2f} | {spent / total:.0%} |")
+    print(f"| **all** | **{total / messages * 1e6:.2f}** | {messages:,} messages, {messages / total:,.0f}/s |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
