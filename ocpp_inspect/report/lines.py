@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import re
+from typing import Final, TypeAlias
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -10,6 +11,9 @@ from rich.text import Text
 Piece: TypeAlias = tuple[str, str]
 """(text, Rich style)"""
 Line: TypeAlias = list[Piece]
+
+_AMOUNT: Final = re.compile(r"(?<=\d) (?=\d{3}(?!\d)|(?:[kM]?Wh?|[AVs%]|k?VA|[mµ]s|min|h|d|[kMG]B|bytes)(?!\w))")
+"""Blanks inside a number and before its unit: no line ends there."""
 
 
 def plain(line: Line) -> str:
@@ -38,15 +42,15 @@ def wrap(text: str, width: int, first: int | None = None) -> list[str]:
     room = max(width if first is None else first, 0)
     lines: list[str] = []
     line, used = "", 0
-    for word in text.split(" "):
+    for word in _AMOUNT.sub("\u00a0", text).split(" "):
         cells = width_of(word)
-        if used and used + 1 + cells <= room:
+        if line and used + 1 + cells <= room:
             line, used = f"{line} {word}", used + 1 + cells
             continue
-        if not used and cells <= room:
+        if not line and cells <= room:
             line, used = word, cells
             continue
-        if used or cells <= width:
+        if line or cells <= width or room < 2:
             lines.append(line)
             room, line, used = width, "", 0
         while cells > room:
@@ -71,10 +75,12 @@ def cut(text: str, cells: int) -> str:
     return text
 
 
+def clip(text: str, cells: int) -> str:
+    """Text of at most so many cells, cut with an ellipsis."""
+    return text if width_of(text) <= cells else cut(text, cells - 1) + "…"
+
+
 def padded(text: str, cells: int) -> str:
     """Text filled with spaces, or cut with an ellipsis, to exactly so many cells."""
-    used = width_of(text)
-    if used > cells:
-        text = cut(text, cells - 1) + "…"
-        used = width_of(text)
-    return text + " " * (cells - used)
+    text = clip(text, cells)
+    return text + " " * (cells - width_of(text))

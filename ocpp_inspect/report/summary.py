@@ -11,7 +11,7 @@ from typing import Any, Final
 from ocpp_inspect.catalogue.formats import tag
 from ocpp_inspect.report.clock import SECOND_NS, Clock, span, stamp
 from ocpp_inspect.report.facts import Capture, Facts, FindingGroup, Latency, LossGroup, Station, Transaction, collect
-from ocpp_inspect.report.lines import Line, padded, together, width_of, wrap
+from ocpp_inspect.report.lines import Line, clip, padded, together, width_of, wrap
 from ocpp_inspect.report.safe import safe
 from ocpp_inspect.report.timeline import finding_label
 
@@ -127,13 +127,14 @@ def panel(title: Line, note: Line, body: list[Line], width: int) -> Iterator[Lin
 
 
 def _title(station: Station) -> tuple[Line, Line]:
-    versions = "/".join(station.versions)
-    title: Line = [(safe(station.station, 40) or "station unknown", "bold cyan")]
+    versions = "/".join(safe(each, 6) for each in station.versions[:3])
+    title: Line = [(clip(safe(station.station), 28) or "station unknown", "bold cyan")]
     if versions:
         title.append((f" OCPP {versions}", _FAINT))
     counts = {"error": 0, "warning": 0, "info": 0, "inconclusive": 0}
     for group in station.findings:
-        counts["inconclusive" if group.verdict == "inconclusive" else group.severity] += group.count
+        name = "inconclusive" if group.verdict == "inconclusive" else group.severity
+        counts[name if name in counts else "info"] += group.count
     note: Line = []
     for name, style in (("error", "bold red"), ("warning", "bold yellow"), ("info", "blue"), ("inconclusive", _FAINT)):
         if counts[name]:
@@ -248,7 +249,7 @@ def _transaction(each: Transaction, clock: Clock) -> tuple[str, ...]:
 def _finding(group: FindingGroup, width: int) -> list[Line]:
     sign, style, label = finding_label(group.severity, group.verdict)
     times = f"{group.count}× " if group.count > 1 else ""
-    blame = f", {group.blame}" if group.blame not in ("", "unknown") else ""
+    blame = f", {safe(group.blame, 20)}" if group.blame not in ("", "unknown") else ""
     frames = ", ".join(str(frame) for frame in group.frames) + (" …" if group.count > len(group.frames) else "")
     text = f"{times}{label}{blame}: {safe(group.text, 500)}"
     text += f" [{safe(group.reference, 100)}]" if group.reference else ""

@@ -22,7 +22,7 @@ from ocpp_inspect import catalogue
 from ocpp_inspect.report import rows
 from ocpp_inspect.report.clock import DAY_NS, SECOND_NS, Clock, day, span, time_of_day
 from ocpp_inspect.report.gutter import COLUMNS, Gutter
-from ocpp_inspect.report.lines import Line, padded, together, width_of, wrap
+from ocpp_inspect.report.lines import Line, clip, padded, together, width_of, wrap
 from ocpp_inspect.report.rows import Choice, Event
 from ocpp_inspect.report.safe import safe
 
@@ -89,7 +89,8 @@ def timeline(database: Any, options: TimelineOptions) -> Iterator[Line]:
 
 def heading(title: str, note: str, width: int) -> Line:
     """A rule across the width with a title at its left and a note at its right."""
-    title, note = safe(title, 60), safe(note, 60)
+    note = clip(safe(note), 40)
+    title = clip(safe(title), width - width_of(note) - 12)
     rule = max(width - width_of(title) - width_of(note) - 8, 2)
     return [("━━ ", _FAINT), (title, "bold"), (f" {'━' * rule} ", _FAINT), (note, _FAINT), (" ━━", _FAINT)]
 
@@ -202,7 +203,7 @@ class Dialogue:
                 del self._requests[next(iter(self._requests))]
         request = self._requests.pop(event.request_id, None) if event.request_id else None
         if event.raw is None:
-            sentence = f"{event.size:,} bytes, too long to be said here".replace(",", " ")
+            sentence = f"{event.size:,}".replace(",", " ") + " bytes, too long to be said here"
         else:
             sentence = catalogue.summarise(
                 event.version, event.kind, event.action, payload, request, event.error_code, event.error_description
@@ -214,7 +215,7 @@ class Dialogue:
         is_call = event.kind in ("CALL", "SEND")
         follows = bool(event.request_id) and event.request_id == self._last_call
         self._last_call = event.message_id if is_call else self._last_call
-        action = safe(event.action, 50)
+        action = clip(safe(event.action, 60), self._lanes // 2)
         brackets = self._gutter.mark(event, payload)
         style = _style_of(event, payload)
         if is_call:
@@ -288,7 +289,7 @@ class Dialogue:
         extra = extra_of(event)
         sign, style, label = finding_label(event.kind, str(extra.get("verdict") or ""))
         head = f"{sign} {safe(extra.get('rule') or '', 30)} "
-        blame = str(extra.get("blame") or "unknown")
+        blame = safe(extra.get("blame") or "unknown", 20)
         words = f"{label}, {blame}: " if blame not in ("", "unknown") else f"{label}: "
         late = (extra.get("ts_ns") or 0) - event.ts_ns
         frames = ", ".join(str(frame) for frame in extra.get("frames") or ())
@@ -311,6 +312,7 @@ class Dialogue:
 def finding_label(severity: str, verdict: str) -> tuple[str, str, str]:
     """(sign, style, words) of a finding."""
     sign, style = SEVERITIES.get(severity, ("•", "bold white"))
+    severity = safe(severity, 20)
     if verdict == "inconclusive":
         return "?", "bold bright_black", f"{severity}, inconclusive"
     return sign, style, severity

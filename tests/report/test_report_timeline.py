@@ -1,0 +1,181 @@
+"""The timeline: its looks at three widths, its filters, and hostile text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+sys.path.insert(0, str(Path(__file__).parent))
+import report_database
+import snapshot
+
+from ocpp_inspect.report import rows
+from ocpp_inspect.report.lines import plain
+from ocpp_inspect.report.rows import Choice
+from ocpp_inspect.report.timeline import TimelineOptions, timeline
+
+START = report_database.START_NS
+SECOND = report_database.SECOND
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Any]:
+    with report_database.sample() as opened:
+        yield opened
+
+
+def text_of(database: Any, **options: Any) -> list[str]:
+    return [plain(line) for line in timeline(database, TimelineOptions(**options))]
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_looks(database: Any, width: int) -> None:
+    snapshot.matches(f"timeline-{width}", "\n".join(text_of(database, width=width)) + "\n")
+
+
+def test_looks_compact(database: Any) -> None:
+    snapshot.matches("timeline-compact-100", "\n".join(text_of(database, width=100, compact=True)) + "\n")
+
+
+def test_looks_of_problems(database: Any) -> None:
+    snapshot.matches("timeline-problems-100", "\n".join(text_of(database, width=100, problems=True)) + "\n")
+
+
+def test_looks_interleaved_and_relative(database: Any) -> None:
+    options = {"width": 140, "interleaved": True, "clock": "relative"}
+    snapshot.matches("timeline-interleaved-140", "\n".join(text_of(database, **options)) + "\n")
+
+
+@pytest.mark.parametrize("width", [60, 80, 97, 120, 160, 200])
+def test_no_line_is_wider_than_asked_for(database: Any, width: int) -> None:
+    assert max(cell_len(line) for line in text_of(database, width=width)) <= width
+
+
+def test_every_message_is_there(database: Any) -> None:
+    number = database.execute("SELECT count(*) FROM messages").fetchone()[0]
+    shown = [line for line in text_of(database, width=160) if "▶│" in line or "│◀" in line]
+    controls = 2  # a ping with its pong, a close
+    assert len(shown) == number + controls
+
+
+def test_secrets_are_not_shown(database: Any) -> None:
+    text = "\n".join(text_of(database, width=200))
+    assert "hunter2" not in text
+    assert "0011223344556677" not in text
+    assert "BasicAuthPassword = •••" in text
+
+
+def test_station_filter(database: Any) -> None:
+    text = "\n".join(text_of(database, choice=Choice(station="CS-2041")))
+    assert "Voltaire" in text
+    assert "VendorX" not in text
+
+
+def test_action_filter_shows_answers_and_findings_too(database: Any) -> None:
+    lines = text_of(database, width=160, choice=Choice(station="CP-0001", actions=("startTRANSACTION",)))
+    assert [line for line in lines if "accepted as transaction 17" in line]
+    assert not [line for line in lines if "Heartbeat" in line or "╞" in line]
+    lines = text_of(database, width=160, choice=Choice(station="CP-0001", actions=("Heartbeat",)))
+    assert [line for line in lines if "RPC-005" in line]
+    assert not [line for line in lines if "SEQ-014" in line]
+
+
+def test_transaction_filter_finds_the_call_that_did_not_know_its_id(database: Any) -> None:
+    lines = text_of(database, width=160, choice=Choice(transaction="17"))
+    assert [line for line in lines if "StartTransaction  tag 04A2…" in line]
+    assert [line for line in lines if "StopTransaction  tag 04A2…" in line]
+    assert not [line for line in lines if "Authorize" in line]
+
+
+def test_time_filter(database: Any) -> None:
+    choice = Choice(station="CP-0001", since_ns=START + 300 * SECOND, until_ns=START + 303 * SECOND)
+    events = list(rows.events(database, choice))
+    assert [(event.kind, event.action) for event in events] == [
+        ("CALL", "RemoteStopTransaction"),
+        ("CALLRESULT", "RemoteStopTransaction"),
+        ("CALL", "StopTransaction"),
+    ]
+
+
+def test_following_continues_behind_the_last_event(database: Any) -> None:
+    every = list(rows.events(database, Choice()))
+    for at in (0, 10, len(every) - 2):
+        rest = list(rows.events(database, Choice(after=every[at].place)))
+        assert [event.place for event in rest] == [event.place for event in every[at + 1 :]]
+
+
+def test_problems_without_findings_show_nothing(database: Any) -> None:
+    assert text_of(database, problems=True, choice=Choice(station="CS-2041")) == []
+
+
+def test_context_of_problems(database: Any) -> None:
+    narrow = text_of(database, width=160, problems=True, context=0, choice=Choice(station="CP-0001"))
+    wide = text_of(database, width=160, problems=True, context=5, choice=Choice(station="CP-0001"))
+    assert sum("FRM-003" in line for line in narrow) == sum("FRM-003" in line for line in wide) == 1
+    assert len(narrow) < len(wide)
+
+
+def test_events_come_in_batches_of_any_size(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = text_of(database)
+    monkeypatch.setattr(rows, "REPORT_ROWS", 1)
+    assert text_of(database) == whole
+
+
+def test_an_empty_database_says_nothing() -> None:
+    with report_database.empty() as database:
+        assert text_of(database) == []
+
+
+HOSTILE = [
+    "\x1b[31mred\x1b]0;title\x07",
+    "[bold red]markup[/] [link=x]y[/link]",
+    "\u202eevil\u2066\u200b",
+    "line\r\nbreak\ttab\x00nul",
+    "x" * 500_000,
+    "充電器" * 300,
+    "a" + "\u0301" * 5000,
+]
+
+
+def hostile_database() -> Any:
+    """A station whose every text is an attack."""
+    database = report_database.empty()
+    site = report_database.Site(database)
+    for number, text in enumerate(HOSTILE):
+        site.connect(number * 100.0, text[:300], "1.6", user_agent=text, auth_user=text, extensions=text)
+        site.call(
+            number * 100 + 1, "station", "BootNotification", {"chargePointVendor": text, "chargePointModel": text}
+        )
+        site.answer(number * 100 + 2, {"status": text, "interval": text, "currentTime": text}, transaction=text[:1000])
+        site.call(number * 100 + 3, "csms", text[:200], {text[:100]: text, "list": [text] * 3})
+        site.answer(number * 100 + 4, {}, error=(text[:200], text))
+        bad = site.message(number * 100 + 5, text, "station", kind="INVALID")
+        site.finding(number * 100 + 5, text[:50], text[:20], text[:20], text, text, bad)
+        site.control(number * 100 + 6, "csms", "close", code=1000, reason=text)
+        site.loss(number * 100 + 7, "station", text[:40], 2**62, 2**62)
+        site.anomaly(number * 100 + 7, text[:80], text)
+        site.close(number * 100 + 8, text[:20], text[:20], close_reason=text, messages=2**40)
+    return database
+
+
+@pytest.mark.parametrize("options", [{}, {"interleaved": True}, {"problems": True}, {"compact": True}])
+def test_hostile_text_is_shown_and_not_obeyed(options: dict[str, Any]) -> None:
+    with hostile_database() as database:
+        lines = text_of(database, width=100, **options)
+    assert all(line.isprintable() for line in lines)
+    assert max(cell_len(line) for line in lines) <= 100
+    assert len(lines) < 1000
+
+
+def test_a_message_of_ten_megabytes_is_named_by_its_size() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        site.call(1.0, "station", "DataTransfer", {"vendorId": "V", "data": "x" * 10_000_000})
+        lines = text_of(database, width=100)
+    assert any("10 000 0" in line and "bytes, too long" in line for line in lines)
