@@ -79,23 +79,21 @@ def proportional_set(process: int) -> int:
 
 def run(command: list[str], output: Path | None = None) -> tuple[float, float, int]:
     """(wall seconds, CPU seconds, peak bytes) of a command that must succeed."""
-    target = output.open("wb") if output else subprocess.DEVNULL
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=target, stderr=subprocess.PIPE)
-    tree = Tree(process.pid)
-    tree.start()
-    assert process.stderr is not None
-    complaints = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    tree.done = True
-    tree.join()
-    if output:
-        target.close()  # type: ignore[union-attr]
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{complaints.decode()[-2000:]}")
-    return seconds, usage.ru_utime + usage.ru_stime, max(tree.peak_bytes, 0)
+    with (output or Path(os.devnull)).open("wb") as target, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(command, stdout=target, stderr=complaints)
+        tree = Tree(process.pid)
+        tree.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        tree.done = True
+        tree.join()
+        complaints.seek(0)
+        if process.returncode:
+            text = complaints.read().decode()[-2000:]
+            raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{text}")
+    return seconds, usage.ru_utime + usage.ru_stime, tree.peak_bytes
 
 
 # ------------------------------------------------------------------------------------------------- the contenders

@@ -1,7 +1,7 @@
 """A capture in; what each room costs, in µs a message, out (`python -m bench.rooms [FILE]`).
 
-One process, one pass: the chain of `ocpp_inspect.pipeline` with a stop-watch around each room. The sum is the time of one
-core; `analyze` spreads it over its workers. "between" is what the loop around the rooms takes.
+One process, one pass: the chain of `ocpp_inspect.pipeline` with a stop-watch around each room. The sum is the time
+of one core; `analyze` spreads it over its workers. "between" is what the loop around the rooms takes.
 """
 
 from __future__ import annotations
