@@ -1,0 +1,375 @@
+"""Segments of one connection in, StreamData, StreamGap, StreamClosed and anomalies out, whatever order they come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ocpp_inspect import limits
+from ocpp_inspect.model import Anomaly, CloseReason, Flow, StreamClosed, StreamData, StreamGap, StreamItem, StreamOpened
+from ocpp_inspect.tcp.direction import Direction, Run
+
+FIN: Final = 1
+SYN: Final = 2
+RST: Final = 4
+ACK: Final = 16
+URG: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of this room; see limits.py for their reasons."""
+
+    connections: int = limits.CONNECTIONS
+    held_bytes: int = limits.HELD_BYTES
+    total_held_bytes: int = limits.TOTAL_HELD_BYTES
+    window_bytes: int = limits.WINDOW_BYTES
+    hole_ns: int = limits.HOLE_NS
+    hole_packets: int = limits.HOLE_PACKETS
+    acknowledged_ns: int = limits.ACKNOWLEDGED_NS
+    unheard_ns: int = limits.UNHEARD_NS
+    stale_hole_ns: int = limits.STALE_HOLE_NS
+    idle_ns: int = limits.IDLE_NS
+    closing_idle_ns: int = limits.CLOSING_IDLE_NS
+
+
+class Segment(NamedTuple):
+    """One segment of the per-item lane."""
+
+    packet: int
+    position: int
+    ts_ns: int
+    direction: int
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    data: bytes
+    missing: int
+
+
+class Connection:
+    """One TCP connection as an observer sees it. Items go to `out`, a list that the room lends."""
+
+    __slots__ = (
+        "_bounds", "_counters", "_told", "accounted_bytes", "closed_by", "closed_reason", "count", "directions", "flow", "id",
+        "last_ns", "last_packet", "last_position", "lost_bytes", "out",
+    )  # fmt: skip
+
+    def __init__(
+        self, flow: Flow, first: Segment, bounds: Bounds, counters: dict[str, int], out: list[StreamItem]
+    ) -> None:
+        self._bounds = bounds
+        self._counters = counters
+        self._told: dict[str, int] = {}
+        self.flow = flow
+        self.id = first.packet
+        self.directions = (Direction(), Direction())
+        self.count = 0  # packets, as far as the per-item lane saw them: only differences matter
+        self.closed_by: int | None = None
+        self.closed_reason: CloseReason | None = None
+        self.lost_bytes = 0
+        self.accounted_bytes = 0  # held octets that the room has counted
+        self.out = out
+        self.last_ns = first.ts_ns
+        self.last_packet = first.packet
+        self.last_position = first.position
+        client = None
+        if first.flags & SYN:
+            client = 1 - first.direction if first.flags & ACK else first.direction
+        counters["connections"] += 1
+        out.append(
+            StreamOpened(first.packet, flow, first.ts_ns, first.packet, first.position, client, client is None)
+        )
+
+    # ------------------------------------------------------------------------------------------- what the room asks
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing is pending: the vectorised lane may take the next segment if that continues exactly."""
+        one, two = self.directions
+        return (
+            self.closed_reason is None
+            and one.is_known and two.is_known and one.is_seen and two.is_seen
+            and one.fin < 0 and two.fin < 0
+            and not (one.lacks or two.lacks or one.is_stalled or two.is_stalled)
+            and one.stray is None and two.stray is None
+        )  # fmt: skip
+
+    @property
+    def has_pending_holes(self) -> bool:
+        """Time alone may change something."""
+        return self.closed_reason is None and (self.directions[0].lacks or self.directions[1].lacks)
+
+    @property
+    def held_bytes(self) -> int:
+        """Octets and bookkeeping held for both directions."""
+        return self.directions[0].held_bytes + self.directions[1].held_bytes
+
+    @property
+    def idle_ns(self) -> int:
+        """Silence after which this connection is forgotten."""
+        one, two = self.directions
+        closing = self.closed_reason is not None or one.fin >= 0 or two.fin >= 0
+        half_open = not (one.is_seen and two.is_seen) and (one.initial_seq >= 0 or two.initial_seq >= 0)
+        started = one.next > 0 or two.next > 0
+        return self._bounds.closing_idle_ns if closing or (half_open and not started) else self._bounds.idle_ns
+
+    def is_replaced_by(self, segment: Segment) -> bool:
+        """The segment belongs to a new connection between the same ports (RFC 9293 §3.6.1 and common practice)."""
+        own, peer = self.directions[segment.direction], self.directions[1 - segment.direction]
+        seq, flags = segment.seq, segment.flags
+        if flags & SYN:
+            if flags & (RST | FIN):
+                return False
+            if own.initial_seq >= 0:
+                if seq == own.initial_seq:
+                    return False
+                # A SYN-ACK with a new number before any octet: a proxy answered first, or cookies changed.
+                return not (flags & ACK and not own.is_started_by_data and peer.initial_seq >= 0 and not self.is_over)
+            # The SYN of a stream that we joined: recorded late, or seen only as acknowledged by the SYN-ACK.
+            return self.is_over or (own.is_known and own.offset_of(seq + 1) != 0)
+        if flags & RST or not segment.data:
+            return False
+        if self.is_over:
+            start = own.offset_of(segment.seq) if own.is_known else 0
+            if self.closed_reason == "rst":
+                return segment.direction == self.closed_by and start + len(segment.data) > own.next
+            return not own.is_known or abs(start - own.next) > self._bounds.window_bytes
+        if own.stray is not None and abs(own.offset_of(seq) - own.next) > self._bounds.window_bytes:
+            return seq == (own.stray[0] + len(own.stray[1])) & 0xFFFFFFFF
+        return peer.stray is not None and segment.ack == (peer.stray[0] + len(peer.stray[1])) & 0xFFFFFFFF
+
+    @property
+    def is_over(self) -> bool:
+        """StreamClosed was handed on."""
+        return self.closed_reason is not None
+
+    # ------------------------------------------------------------------------------------------------ one segment
+
+    def receive(self, segment: Segment) -> None:
+        """Take the next segment in the order of the capture."""
+        self.count += 1
+        self.last_ns, self.last_packet, self.last_position = segment.ts_ns, segment.packet, segment.position
+        flags = segment.flags
+        own, peer = self.directions[segment.direction], self.directions[1 - segment.direction]
+        if self.is_over:
+            self._receive_late(segment, own)
+            return
+        if flags & SYN and flags & (RST | FIN):
+            self._tell("tcp.bad_flags", segment, f"flags {flags:#04x}")
+            return
+        if flags & RST:
+            self._reset(segment, own)
+            return
+        seq = segment.seq
+        if flags & SYN:
+            self._synchronise(own, seq)
+            seq += 1
+        elif not own.is_known and peer.initial_seq >= 0 and flags & ACK and peer.offset_of(segment.ack) < 0:
+            return  # a leftover of the ports' former connection, such as a challenge (RFC 5961 §4.2)
+        own.is_seen = True
+        if flags & ACK:
+            self._acknowledge(segment, peer, bool(flags & SYN))
+        self._watch_window(segment, own)
+        if not own.is_known:
+            own.begin(seq)
+        if segment.data or segment.missing or flags & FIN:
+            self._take(segment, own, seq)
+        if own.lacks or peer.lacks:
+            self._give_up_overdue(segment)
+        if self.directions[0].is_complete and self.directions[1].is_complete:
+            self._close("fin", self.closed_by)
+
+    def expire(self, reason: CloseReason) -> None:
+        """Nothing more is known of this connection: hand on what waits and close it, as of its last packet."""
+        if self.is_over:
+            return
+        self._flush()
+        self._close(reason, None)
+
+    def tick(self, now_ns: int) -> None:
+        """Give up holes that time alone has made hopeless (live capture)."""
+        for number in (0, 1):
+            while self._is_overdue(number, now_ns):
+                self._hand_on(number, self.directions[number].give_up(), now_ns)
+
+    def give_up_first_hole(self, at: Segment, name: str, detail: str) -> None:
+        """A bound was reached: the older hole of the fuller direction counts as lost."""
+        number = 0 if self.directions[0].held_bytes >= self.directions[1].held_bytes else 1
+        self._tell(name, at, detail)
+        self._hand_on(number, self.directions[number].give_up(), at.ts_ns, at.packet, at.position)
+
+    # -------------------------------------------------------------------------------------------------- the parts
+
+    def _receive_late(self, segment: Segment, own: Direction) -> None:
+        """A packet behind the close: the last ACK, retransmissions, octets that crossed the RST."""
+        if not segment.data or not own.is_known or segment.flags & (SYN | RST):
+            return
+        if self.closed_reason == "rst" or own.offset_of(segment.seq) + len(segment.data) <= own.next:
+            return
+        self._tell("tcp.data_after_close", segment, f"{len(segment.data)} octets behind the FIN of both sides")
+
+    def _reset(self, segment: Segment, own: Direction) -> None:
+        if own.is_known and abs(own.offset_of(segment.seq) - own.next) > self._bounds.window_bytes:
+            self._tell("tcp.rst_out_of_window", segment, f"sequence number {segment.seq}, expected {own.next_seq}")
+            return
+        self._counters["resets"] += 1
+        self._flush()
+        self._close("rst", segment.direction if self.closed_by is None else self.closed_by)
+
+    def _synchronise(self, own: Direction, seq: int) -> None:
+        if own.initial_seq == seq:
+            self._counters["retransmissions"] += 1
+            return
+        own.initial_seq = seq
+        if not own.is_started_by_data:
+            own.begin(seq + 1)
+
+    def _acknowledge(self, segment: Segment, peer: Direction, opens: bool) -> None:
+        if not peer.is_known:
+            peer.begin(segment.ack)
+            if opens:
+                peer.initial_seq = (segment.ack - 1) & 0xFFFFFFFF
+            return
+        offset = peer.offset_of(segment.ack)
+        if peer.fin >= 0:
+            offset = min(offset, peer.fin)
+        known = max(peer.acked, peer.next)
+        if offset <= known:
+            peer.acked = max(peer.acked, offset)
+            return
+        if offset - known > self._bounds.window_bytes:
+            if peer.stray is None:
+                self._tell("tcp.ack_out_of_window", segment, f"acknowledges {segment.ack}, expected {peer.next_seq}")
+            return
+        if peer.acked <= peer.next:
+            peer.ack_ns, peer.ack_count = segment.ts_ns, self.count
+        peer.acked = offset
+
+    def _watch_window(self, segment: Segment, own: Direction) -> None:
+        if segment.flags & URG:
+            self._tell("tcp.urgent", segment, "")
+        if segment.window:
+            own.is_stalled = False
+        elif not own.is_stalled and not segment.flags & SYN:
+            own.is_stalled = True
+            self._tell("tcp.zero_window", segment, "")
+
+    def _take(self, segment: Segment, own: Direction, seq: int) -> None:
+        """Octets and FIN of a segment."""
+        data, missing = segment.data, segment.missing
+        start = own.offset_of(seq)
+        if start > own.next and not own.is_started:
+            # Joined midway: what we know is only the peer's last ACK, and octets were in flight then.
+            own.begin(seq)
+            own.acked = start = own.next
+        if abs(start - own.next) > self._bounds.window_bytes:
+            if own.stray is None:
+                self._tell("tcp.out_of_window", segment, f"sequence number {segment.seq}, expected {own.next_seq}")
+            own.stray = (seq & 0xFFFFFFFF, data)
+            return
+        own.stray = None
+        end = start + len(data) + missing
+        if segment.flags & FIN and own.fin < 0 and end >= own.next:
+            own.fin = end
+            if self.closed_by is None:
+                self.closed_by = segment.direction
+        if 0 <= own.fin < end:
+            self._tell("tcp.data_after_fin", segment, f"{end - own.fin} octets")
+            data = data[: max(0, own.fin - start)]
+            missing = max(0, min(missing, own.fin - start - len(data)))
+            end = start + len(data) + missing
+        if end == start:
+            return
+        if start < own.next and not (len(data) <= 1 and start == own.next - 1):
+            self._counters["retransmissions"] += 1
+        if start == own.next and not own.held and not missing:
+            own.advance(len(data))
+            runs: list[Run] = [(start, data)]
+        elif end <= own.next:
+            return
+        else:
+            if start > own.next:
+                self._counters["out_of_order"] += 1
+            if not own.insert(start, data, missing, segment.ts_ns, self.count):
+                self._tell("tcp.overlap_differs", segment, f"stream offset {start}, {len(data)} octets")
+            runs = own.drain()
+        if runs:
+            own.ack_ns, own.ack_count = segment.ts_ns, self.count
+            self._hand_on(segment.direction, runs, segment.ts_ns)
+        while own.held_bytes > self._bounds.held_bytes:
+            detail = f"{own.held_bytes} octets of memory wait for stream offset {own.next}"
+            self._tell("tcp.hold_limit", segment, detail)
+            self._hand_on(segment.direction, own.give_up(), segment.ts_ns)
+
+    def _give_up_overdue(self, segment: Segment) -> None:
+        for number in (0, 1):
+            while self._is_overdue(number, segment.ts_ns):
+                self._hand_on(number, self.directions[number].give_up(), segment.ts_ns)
+
+    def _is_overdue(self, number: int, now_ns: int) -> bool:
+        """The first hole of this direction will not be filled any more."""
+        own = self.directions[number]
+        bounds = self._bounds
+        if not own.held:
+            # One acknowledged octet behind the end may be a FIN that was not captured.
+            return own.acked > own.next + 1 and now_ns - own.ack_ns >= bounds.acknowledged_ns
+        start, _, _, since_ns, since_count = own.held[0]
+        waited_ns = now_ns - since_ns
+        if own.acked >= start:
+            return waited_ns >= bounds.hole_ns or self.count - since_count >= bounds.hole_packets
+        if not self.directions[1 - number].is_seen:
+            return waited_ns >= bounds.unheard_ns
+        return waited_ns >= bounds.stale_hole_ns
+
+    def _flush(self) -> None:
+        for number in (0, 1):
+            self._hand_on(number, self.directions[number].give_up_all(), self.last_ns)
+
+    def _close(self, reason: CloseReason, closed_by: int | None) -> None:
+        self.closed_reason = reason
+        self.closed_by = closed_by
+        for own in self.directions:
+            own.stray = None
+        self.out.append(
+            StreamClosed(
+                self.id, self.flow.pair, self.last_ns, self.last_packet, self.last_position,
+                reason, closed_by, self.lost_bytes,
+            )  # fmt: skip
+        )
+
+    def _hand_on(self, number: int, runs: list[Run], ts_ns: int, packet: int = 0, position: int = 0) -> None:
+        packet, position = packet or self.last_packet, position if packet else self.last_position
+        pair = self.flow.pair
+        for offset, run in runs:
+            if isinstance(run, bytes):
+                self._counters["octets"] += len(run)
+                self.out.append(StreamData(self.id, pair, number, ts_ns, packet, position, offset, run))
+            else:
+                self.lost_bytes += run
+                self._counters["gaps"] += 1
+                self._counters["lost_octets"] += run
+                self.out.append(StreamGap(self.id, pair, number, ts_ns, packet, position, offset, run))
+
+    def _tell(self, name: str, at: Segment, detail: str) -> None:
+        times = self._told.get(name, 0)
+        self._told[name] = times + 1
+        if times < limits.REPEATED_ANOMALIES:
+            self.out.append(Anomaly(name, at.ts_ns, at.packet, at.position, self.id, "unknown", detail))
+
+    def tell_revived(self, at: Segment) -> None:
+        """Octets from the side that reset the connection, or in another sequence space: it is opened anew."""
+        self._tell("tcp.data_after_close", at, f"{len(at.data)} octets; taken as a new connection")
+
+    def adopt_stray(self, number: int, stray: tuple[int, bytes], before: int) -> None:
+        """Start in the sequence space of a segment that the former connection of these ports could not explain."""
+        own = self.directions[number]
+        own.begin(stray[0])
+        own.is_seen = True
+        own.advance(len(stray[1]))
+        self._hand_on(number, [(0, stray[1])], self.last_ns)
+        detail = f"from sequence number {before} to {stray[0]}"
+        self.out.append(
+            Anomaly("tcp.sequence_jump", self.last_ns, self.last_packet, self.last_position, self.id, "unknown", detail)
+        )

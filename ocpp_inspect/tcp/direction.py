@@ -1,0 +1,173 @@
+"""Segments of one direction in, contiguous runs and holes out.
+
+Inside, an octet is named by its stream offset, an unbounded integer: 0 is the octet behind the SYN, or the first one
+seen. Sequence numbers (RFC 9293 §3.4, modulo 2**32) are translated at the door, relative to the next expected one, so
+wrapping needs no care anywhere else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import Final, TypeAlias
+
+_MODULUS_MASK: Final = 0xFFFFFFFF
+_HALF: Final = 1 << 31
+
+CHUNK_OVERHEAD_BYTES: Final = 160
+"""What a held run costs beside its octets (tuple, bytes header, list slot): a flood of one-octet runs stays bounded."""
+
+Chunk: TypeAlias = tuple[int, int, bytes | None, int, int]
+"""Start and end offset, octets (None: the capture cut them off), arrival time in ns, arrival count of the connection."""
+
+Run: TypeAlias = tuple[int, bytes | int]
+"""Stream offset, and octets or the length of a hole."""
+
+
+def sequence_distance(later: int, earlier: int) -> int:
+    """How far `later` is ahead of `earlier`, from -2**31 to 2**31 - 1 (RFC 1982 arithmetic)."""
+    return ((later - earlier + _HALF) & _MODULUS_MASK) - _HALF
+
+
+class Direction:
+    """What one side has sent, as far as the capture shows."""
+
+    __slots__ = (
+        "ack_count", "ack_ns", "acked", "fin", "held", "held_bytes", "initial_seq", "is_known", "is_seen", "is_stalled",
+        "next", "next_seq", "stray",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.is_known = False  # next_seq means something
+        self.is_seen = False  # a segment of this side was captured
+        self.is_stalled = False  # this side's last window was zero
+        self.initial_seq = -1  # of its SYN; -1: not seen
+        self.next_seq = 0
+        self.next = 0  # stream offset of next_seq
+        self.acked = 0  # stream offset up to which the peer acknowledged
+        self.ack_ns = 0  # since when the peer has acknowledged what we lack
+        self.ack_count = 0
+        self.fin = -1  # stream offset of the FIN; -1: none seen
+        self.held: list[Chunk] = []  # sorted, disjoint, all beyond `next`
+        self.held_bytes = 0
+        self.stray: tuple[int, bytes] | None = None  # (sequence number, octets) far outside the window
+
+    def begin(self, seq: int) -> None:
+        """`seq` is the first octet of the stream as we know it."""
+        self.is_known = True
+        self.next_seq = seq & _MODULUS_MASK
+
+    def offset_of(self, seq: int) -> int:
+        """The stream offset of a sequence number, at most 2**31 octets from the expected one."""
+        return self.next + ((seq - self.next_seq + _HALF) & _MODULUS_MASK) - _HALF
+
+    @property
+    def is_started(self) -> bool:
+        """Offset 0 is settled: a SYN or an octet was seen."""
+        return self.initial_seq >= 0 or self.next > 0 or bool(self.held)
+
+    @property
+    def is_started_by_data(self) -> bool:
+        """Octets were handed on, given up or held."""
+        return self.next > 0 or bool(self.held)
+
+    @property
+    def is_complete(self) -> bool:
+        """Everything up to the FIN was delivered or given up."""
+        return 0 <= self.fin <= self.next
+
+    @property
+    def lacks(self) -> bool:
+        """Something is known to be missing."""
+        return bool(self.held) or self.acked > self.next
+
+    def advance(self, length: int) -> None:
+        """`length` octets were delivered or given up."""
+        self.next += length
+        self.next_seq = (self.next_seq + length) & _MODULUS_MASK
+
+    def insert(self, start: int, data: bytes, missing: int, ts_ns: int, count: int) -> bool:
+        """Hold new octets, and `missing` ones that the capture cut off; False when they contradict held ones."""
+        end = start + len(data)
+        agrees = self._insert(start, end, data, ts_ns, count) if data else True
+        if missing:
+            self._insert(end, end + missing, None, ts_ns, count)
+        return agrees
+
+    def _insert(self, start: int, end: int, data: bytes | None, ts_ns: int, count: int) -> bool:
+        origin = start
+        start = max(start, self.next)
+        if start >= end:
+            return True
+        held = self.held
+        first = bisect_right(held, (start, _MODULUS_MASK << 64)) - 1 if held else -1
+        if first < 0 or held[first][1] <= start:
+            first += 1
+        last = bisect_left(held, (end,), first)
+        agrees = True
+        merged: list[Chunk] = []
+        for chunk in held[first:last]:
+            low, high, known, known_ns, known_count = chunk
+            if start < low:
+                merged.append((start, low, data and data[start - origin : low - origin], ts_ns, count))
+            if known is None and data is not None:
+                # Octets that one copy of the segment lacks, another copy may have.
+                inner, outer = max(start, low), min(end, high)
+                if low < inner:
+                    merged.append((low, inner, None, known_ns, known_count))
+                merged.append((inner, outer, data[inner - origin : outer - origin], ts_ns, count))
+                if outer < high:
+                    merged.append((outer, high, None, known_ns, known_count))
+            else:
+                merged.append(chunk)
+                if known is not None and data is not None:
+                    inner, outer = max(start, low), min(end, high)
+                    agrees &= known[inner - low : outer - low] == data[inner - origin : outer - origin]
+            start = max(start, high)
+        if start < end:
+            merged.append((start, end, data and data[start - origin :], ts_ns, count))
+        before = sum(_cost(chunk) for chunk in held[first:last])
+        held[first:last] = merged
+        self.held_bytes += sum(map(_cost, merged)) - before
+        return agrees
+
+    def drain(self) -> list[Run]:
+        """Take the held runs that now follow on."""
+        runs: list[Run] = []
+        taken = 0
+        for start, end, data, _, _ in self.held:
+            if start > self.next:
+                break
+            runs.append((start, end - start if data is None else data))
+            self.advance(end - start)
+            taken += 1
+        if taken:
+            self.held_bytes -= sum(map(_cost, self.held[:taken]))
+            del self.held[:taken]
+        return runs
+
+    def give_up(self) -> list[Run]:
+        """Count the first hole as lost, and take what follows on."""
+        end = self.held[0][0] if self.held else self.acked
+        length = end - self.next
+        if length <= 0:
+            return []
+        runs: list[Run] = [(self.next, length)]
+        self.advance(length)
+        return runs + self.drain()
+
+    def give_up_all(self) -> list[Run]:
+        """Nothing more will come: take everything, with the holes."""
+        runs: list[Run] = []
+        while self.held:
+            runs += self.give_up()
+        end = max(self.acked, self.fin)
+        # A single acknowledged octet behind the end is the FIN that was not captured, not data (RFC 9293 §3.4).
+        if end > self.next and (self.fin >= 0 or end - self.next > 1):
+            runs.append((self.next, end - self.next))
+            self.advance(end - self.next)
+        return runs
+
+
+def _cost(chunk: Chunk) -> int:
+    data = chunk[2]
+    return CHUNK_OVERHEAD_BYTES + (len(data) if data is not None else 0)
