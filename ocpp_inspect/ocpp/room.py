@@ -443,15 +443,15 @@ class Ocpp:
     def _session(self, connection: Connection, item: WsMessage, out: list[OcppItem]) -> Session:
         """The session of the connection's station; a new one, or that of its earlier connections."""
         station = connection.station
-        session = self._sessions.pop(station, None) or Session(station, joined_midway=not connection.upgraded)
-        self._sessions[station] = session  # the one that was silent longest stays first
+        key = station or f"#{item.connection}"  # stations without a name share nothing
+        session = self._sessions.pop(key, None) or Session(station, joined_midway=not connection.upgraded)
+        self._sessions[key] = session  # the one that was silent longest stays first
         session.connections.add(item.connection)
         if connection.version:
             session.version = connection.version
-        elif session.version:
+        elif session.version and not connection.negotiated:  # until a message tells otherwise
             connection.version, connection.version_inferred = session.version, True
             connection.actions = actions.table(session.version)
-            connection.inference = None
         connection.session = session
         if len(self._sessions) > self._station_limit:
             oldest = next(iter(self._sessions))
@@ -482,7 +482,7 @@ class Ocpp:
             self.counters.not_ocpp_messages += 1
             return False
         connection.is_ocpp = True
-        if not connection.version:
+        if connection.version_inferred or not (connection.version or connection.negotiated):
             connection.inference = version.Inference()
         if connection.left_out:
             detail = f"{connection.left_out} messages before this one were not OCPP-J"
@@ -502,8 +502,9 @@ class Ocpp:
 
     def _infer(self, connection: Connection, message: OcppMessage) -> None:
         inference = connection.inference
-        if inference is None:
-            return
+        entry = connection.actions.get(message.action)
+        if inference is None or (entry is not None and entry.accepts_call(message.payload)):
+            return  # a version that fits is kept: asking three schemas costs 3 µs
         found = inference.observe(message.action, message.payload)
         if inference.settled():
             connection.inference = None
@@ -548,11 +549,12 @@ class Ocpp:
             connection.station = self._identities.recall((item.client, item.client_port, item.server, item.server_port))
         item.station = connection.station
         out.append(item)
-        if item.status != 101:
+        if item.status not in (0, 101):
             return
         connection.upgraded = True
         token = item.subprotocol
         if not token:
+            self._offered(connection, item)
             return
         found, name, detail = version.from_token(token)
         if name:
@@ -572,6 +574,13 @@ class Ocpp:
         connection.foreign = not connection.negotiated
         connection.version = found
         connection.actions = actions.table(found)
+
+    def _offered(self, connection: Connection, item: Upgrade) -> None:
+        """No subprotocol was agreed, or the answer was not seen: take the only one that the station offered."""
+        found = {version.from_token(token)[0] for token in item.offered}
+        if len(found) == 1 and (only := found.pop()):
+            connection.version, connection.version_inferred = only, True
+            connection.actions = actions.table(only)
 
     def _closed(self, item: ConnectionClosed, connection: Connection | None, out: list[OcppItem]) -> None:
         if connection is None:  # nothing but its end was seen

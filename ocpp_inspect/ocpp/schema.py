@@ -16,7 +16,7 @@ import jsonschema_rs
 import orjson
 
 from ocpp_inspect.ocpp import datetimes
-from ocpp_inspect.ocpp.explain import Explainer, SchemaFault
+from ocpp_inspect.ocpp.explain import Explainer, SchemaFault, shown
 
 SCHEMA_VERSIONS: Final = ("1.6", "2.0.1", "2.1")
 """Versions with schemas in PyPI `ocpp`. OCPP 2.0 was withdrawn and has none there."""
@@ -68,7 +68,16 @@ class Checker:
     def explain(self, payload: Any) -> tuple[list[SchemaFault], int]:
         """(faults, how many more there are at least). Empty for what `accepts` refuses only out of caution."""
         explainer = Explainer(self._schema, self._old)
-        return explainer.run(payload), explainer.left_out
+        found = explainer.run(payload)
+        if not found and not self.accepts(payload):
+            found = self._unnamed(payload)
+        return found, explainer.left_out
+
+    def _unnamed(self, payload: Any) -> list[SchemaFault]:
+        """What only jsonschema-rs knows: a keyword that OCPP's schemas do not use yet. A 29 February is none."""
+        validator = jsonschema_rs.Draft4Validator if self._old else jsonschema_rs.Draft6Validator
+        error = next(validator(self._schema, validate_formats=False).iter_errors(payload), None)
+        return [] if error is None else [SchemaFault("schema.other", "$", shown(error.message)[1:-1])]
 
     def is_valid(self, payload: Any) -> bool:
         """Whether the payload is legal, risky date-times included."""
