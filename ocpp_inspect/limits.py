@@ -116,7 +116,10 @@ IDLE_NS: Final = 26 * 3600 * 1_000_000_000
 """26 h: silence after which an established connection is forgotten. Heartbeats may be a day apart."""
 
 CLOSING_IDLE_NS: Final = 120_000_000_000
-"""2 min: the same for half-open, half-closed and closed connections (twice the usual TIME-WAIT)."""
+"""2 min: the same for half-open and closed connections (twice the usual TIME-WAIT)."""
+
+HALF_CLOSED_IDLE_NS: Final = 3600 * 1_000_000_000
+"""1 h: the same after the FIN of one side. Servers that overlook a FIN go on with their pings for long."""
 
 IDLE_FLOWS: Final = 200_000
 """Endpoint pairs remembered without a connection, in case their ports are used again: as many as the network room."""

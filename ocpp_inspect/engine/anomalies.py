@@ -1,0 +1,12 @@
+"""The names under which the engine reports that one of its own bounds was reached."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ANOMALIES: Final[dict[str, str]] = {
+    "pipeline.rule_stations_limit": "More stations than the rule engine keeps: the state of the quietest was dropped.",
+    "pipeline.rule_keys_limit": "A rule had more keys of one station than it keeps: the oldest was forgotten.",
+    "pipeline.rule_waits_limit": "A rule waited for more things of one station than it keeps: the newest was not waited for.",
+    "pipeline.rule_failed": "A Python rule raised an exception: it is switched off for this station.",
+}

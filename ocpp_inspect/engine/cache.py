@@ -1,0 +1,77 @@
+"""Octets of a rule file in, the rule that was read from them before out.
+
+ruamel's parser needs 2–5 ms a file, a run 40–400 of them. What was read is kept by content in one file of the user's
+cache directory. Losing it costs time only, so every fault of the file system is ignored here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import ocpp_inspect
+from ocpp_inspect.engine.rule import Rule
+
+_FILES: Final = 2000  # rules kept; each a few kilobytes
+
+
+class RuleCache:
+    """Rules by content. `path` None: the user's cache directory."""
+
+    def __init__(self, path: Path | None = None, *, enabled: bool = True) -> None:
+        self._path = path or _default_path()
+        self._enabled = enabled
+        self._entries: dict[str, msgspec.Raw] = {}
+        self._changed = False
+        self._decoder = msgspec.msgpack.Decoder(Rule)
+        if enabled:
+            with suppress(OSError, msgspec.MsgspecError):
+                self._entries = msgspec.msgpack.decode(self._path.read_bytes(), type=dict[str, msgspec.Raw])
+
+    def get(self, path: str, octets: bytes) -> Rule | None:
+        """The rule of this content, if it was read before."""
+        raw = self._entries.get(_key(path, octets))
+        if raw is None:
+            return None
+        with suppress(msgspec.MsgspecError):
+            return self._decoder.decode(raw)
+        return None
+
+    def put(self, path: str, octets: bytes, rule: Rule) -> None:
+        """Remember what was read."""
+        if self._enabled:
+            self._entries[_key(path, octets)] = msgspec.Raw(msgspec.msgpack.encode(rule))
+            self._changed = True
+
+    def save(self) -> None:
+        """Write the file if something is new; whole or not at all."""
+        if not self._changed:
+            return
+        while len(self._entries) > _FILES:
+            del self._entries[next(iter(self._entries))]
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".rules-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.msgpack.encode(self._entries))
+            Path(name).replace(self._path)
+        self._changed = False
+
+
+def _key(path: str, octets: bytes) -> str:
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape") + b"\0" + octets).hexdigest()
+
+
+def _default_path() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    # The reader's own source is part of the key: a changed language must not find old readings.
+    digest = hashlib.sha256(ocpp_inspect.__version__.encode())
+    for name in ("load.py", "rule.py", "names.py", "expression.py", "functions.py"):
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return Path(base) / "ocpp-inspect" / f"rules-{digest.hexdigest()[:16]}.msgpack"

@@ -1,0 +1,261 @@
+"""OcppItem in, Finding out: rules run over each station's items in order, with timers by capture time.
+
+A deadline is judged before the next item of the same station, or when time is told to pass (`tick`, `finish`). No state
+crosses stations, so findings do not depend on how the stream is cut into batches or shared between workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from ocpp_inspect.engine.compile import Handler, Program
+from ocpp_inspect.engine.monitor import Monitor, Remark
+from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.rule import Rule
+from ocpp_inspect.engine.state import EMPTY, StationState
+from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, fire
+from ocpp_inspect.limits import RULE_STATIONS
+from ocpp_inspect.model import (
+    Anomaly,
+    ConnectionClosed,
+    Finding,
+    Loss,
+    OcppItem,
+    OcppMessage,
+    Upgrade,
+    WsControl,
+)
+
+_KNOWN_ANOMALIES: Final = 2000  # names whose handlers are remembered; ours are a few hundred
+_VERSION_OF: Final = {"ocpp1.6": "1.6", "ocpp2.0": "2.0", "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
+
+
+class Engine:
+    """Runs rules. `anomalies` tells which bounds were reached; take and clear it when you like."""
+
+    def __init__(self, rules: Sequence[Rule] | Program, *, stations: int = RULE_STATIONS) -> None:
+        program = rules if isinstance(rules, Program) else Program(rules, load_monitor)
+        self.program = program
+        self.findings: list[Finding] = []
+        self.anomalies: list[Anomaly] = []
+        self.counters: dict[str, int] = {"findings": 0, "undecidable": 0}
+        self._reached: set[tuple[str, str]] = set()
+        self._limit = stations
+        self._stations: dict[str, StationState] = {}
+        self._messages = program.messages
+        self._upgrade = program.events("upgrade")
+        self._closed = program.events("closed")
+        self._loss = program.events("loss")
+        self._control = {kind: program.events("control", kind) for kind in ("ping", "pong", "close")}
+        self._anomaly: dict[str, tuple[Handler, ...]] = {}
+        self._last: OcppMessage | None = None
+
+    def feed(self, items: Sequence[OcppItem]) -> list[Finding]:
+        """Judge items, in order."""
+        stations = self._stations
+        messages = self._messages
+        for m in items:
+            st = stations.get(m.station)
+            if st is None:
+                st = self._admit(m)
+            if m.ts_ns >= st.next_ns:
+                fire(st, m.ts_ns)
+            st.last_ns = m.ts_ns
+            if type(m) is not OcppMessage:
+                self._event(m, st)
+                continue
+            self._last = m
+            st.version = version = m.version
+            if st.blind:
+                _sees(st, m)
+            table = messages.get((version, m.kind))
+            if table is None:
+                table = messages["", m.kind]
+            for handler in table[0].get(m.action, table[1]):
+                try:
+                    handler(m, st)
+                except UNKNOWN:
+                    self.counters["undecidable"] += 1
+        return self._take()
+
+    def tick(self, now_ns: int) -> list[Finding]:
+        """Let time pass: what is overdue is judged."""
+        for st in self._stations.values():
+            if now_ns >= st.next_ns:
+                fire(st, now_ns)
+            for slot, judge in self.program.monitors:
+                if st.slots[slot] is not EMPTY:
+                    self._remark(st, judge, slot, "tick", now_ns)
+        return self._take()
+
+    def finish(self, end_ns: int) -> list[Finding]:
+        """The capture ends: what is overdue is judged, what is not due yet is dropped."""
+        for st in self._stations.values():
+            fire(st, end_ns)
+            self._conclude(st, end_ns)
+        self._stations.clear()
+        self._last = None
+        return self._take()
+
+    def state(self, station: str) -> StationState | None:
+        """What is kept about a station: for tests and transcripts."""
+        return self._stations.get(station)
+
+    # ------------------------------------------------------------------------------------------------ for handlers
+
+    def reached(self, name: str, m: OcppItem, detail: str) -> None:
+        """Report a bound, once for each station and kind."""
+        if (name, m.station) in self._reached or len(self._reached) >= _KNOWN_ANOMALIES:
+            return
+        self._reached.add((name, m.station))
+        self.anomalies.append(
+            Anomaly(name, m.ts_ns, m.packet, m.position, m.connection, "unknown", detail, m.station)
+        )
+
+    def watch(self, m: OcppItem, st: StationState, judge: Judge, slot: int, monitor: type[Monitor]) -> None:
+        """Show an item to a Python rule."""
+        if slot in st.failed:
+            return
+        if st.slots[slot] is EMPTY:
+            st.slots[slot] = monitor()
+        self._remark(st, judge, slot, "feed", m)
+
+    # ------------------------------------------------------------------------------------------------ events
+
+    def _event(self, m: Any, st: StationState) -> None:
+        """Everything that is no OCPP message."""
+        kind = type(m)
+        if kind is Anomaly:
+            handlers = self._anomaly.get(m.name)
+            if handlers is None:
+                handlers = self.program.anomaly(m.name)
+                if len(self._anomaly) < _KNOWN_ANOMALIES:
+                    self._anomaly[m.name] = handlers
+            if handlers:
+                last = self._last
+                st.about = last if last is not None and m.message_id and last.message_id == m.message_id else None
+                self._run(handlers, m, st)
+                st.about = None
+        elif kind is WsControl:
+            answering, others = self._control.get(m.kind, ((), ()))
+            self._run(answering, m, st)
+            self._run(others, m, st)
+        elif kind is Upgrade:
+            self._opened(m, st)
+        elif kind is ConnectionClosed:
+            self._run(self._closed[0], m, st)
+            if st.open_waits:
+                call_off(st, m.connection, ended=True, reboot=False)
+            self._run(self._closed[1], m, st)
+            st.whole.discard(m.connection)
+            st.blind.pop(m.connection, None)
+        elif kind is Loss:
+            self._lost(m, st)
+
+    def _opened(self, m: Upgrade, st: StationState) -> None:
+        accepted = m.status == 101
+        if accepted:
+            st.version = _VERSION_OF.get((m.subprotocol or "").lower(), st.version)
+        self._run(self._upgrade[0], m, st)
+        if accepted:
+            if st.open_waits:
+                call_off(st, m.connection, ended=False, reboot=False)
+            if m.connection not in st.blind and len(st.whole) < _KNOWN_ANOMALIES:
+                st.whole.add(m.connection)
+        self._run(self._upgrade[1], m, st)
+
+    def _lost(self, m: Loss, st: StationState) -> None:
+        """What was learned may have changed unseen; what is awaited may have come unseen."""
+        targets = self._stations.values() if not m.connection and not m.station else (st,)
+        for target in targets:
+            self._taint(target, m)
+        self._run(self._loss[0], m, st)
+        self._run(self._loss[1], m, st)
+
+    def _taint(self, st: StationState, m: Loss) -> None:
+        for slot in self.program.register_slots:
+            st.slots[slot] = EMPTY
+        for slot, _judge in self.program.monitors:
+            if st.slots[slot] is not EMPTY and slot not in st.failed:
+                st.slots[slot].forget()
+        st.config_uncertain = bool(st.config)
+        if not m.connection:
+            st.whole.clear()
+            for _deadline, _number, wait in st.heap:
+                wait.uncertain = True
+            return
+        st.whole.discard(m.connection)
+        # Until the side is read again, nothing that it says is seen; a lost inflate history may hide any later message.
+        sides = st.blind.setdefault(m.connection, {})
+        sides[m.side] = sides.get(m.side, False) or m.cause == "inflate"
+        for _deadline, _number, wait in st.heap:
+            if not wait.settled and wait.judge.is_hidden(wait, m.connection, (m.side,)):
+                wait.uncertain = True
+        while len(st.blind) > _KNOWN_ANOMALIES:
+            del st.blind[next(iter(st.blind))]
+
+    def _run(self, handlers: tuple[Handler, ...], m: Any, st: StationState) -> None:
+        for handler in handlers:
+            try:
+                handler(m, st)
+            except UNKNOWN:
+                self.counters["undecidable"] += 1
+
+    # ------------------------------------------------------------------------------------------------ stations
+
+    def _admit(self, m: OcppItem) -> StationState:
+        if len(self._stations) >= self._limit:
+            self._evict(m)
+        st = self._stations[m.station] = StationState(self, m.station, self.program.slots)
+        return st
+
+    def _evict(self, m: OcppItem) -> None:
+        """Drop the quietest of the 16 stations that were admitted first; a scan of identities must not cost others."""
+        oldest = [name for name, _ in zip(self._stations, range(16), strict=False)]
+        name = min(oldest, key=lambda name: self._stations[name].last_ns)
+        st = self._stations.pop(name)
+        self._conclude(st, m.ts_ns)
+        for kept in oldest:
+            if kept != name:
+                self._stations[kept] = self._stations.pop(kept)
+        self.reached("pipeline.rule_stations_limit", m, f"more than {self._limit} stations")
+
+    def _conclude(self, st: StationState, end_ns: int) -> None:
+        for slot, judge in self.program.monitors:
+            if st.slots[slot] is not EMPTY:
+                self._remark(st, judge, slot, "finish", end_ns)
+        for number, finding in st.untold.values():
+            finding.text = f"{finding.text} (the last of {number} more findings like this, not told one by one)"
+            self.findings.append(finding)
+
+    def _remark(self, st: StationState, judge: Judge, slot: int, method: str, argument: Any) -> None:
+        """Call a Python rule; one that raises is switched off for this station."""
+        if slot in st.failed:
+            return
+        try:
+            remarks: Iterable[Remark] = tuple(getattr(st.slots[slot], method)(argument))
+        except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
+            st.failed.add(slot)
+            item = argument if method == "feed" else Anomaly("", int(argument), 0, 0, station=st.station)
+            self.reached("pipeline.rule_failed", item, f"rule {judge.rule.id}: {type(error).__name__}: {error}")
+            return
+        for remark in remarks:
+            judge.tell(remark.item, st, 0, remark.text, remark.verdict, remark.ts_ns, remark.blame)
+
+    def _take(self) -> list[Finding]:
+        found, self.findings = self.findings, []
+        self.counters["findings"] += len(found)
+        return found
+
+
+def _sees(st: StationState, m: OcppMessage) -> None:
+    """A message of a side was read: the side is seen again, unless its inflate history is lost for good."""
+    sides = st.blind.get(m.connection)
+    if not sides:
+        return
+    for side in (m.side, "unknown"):
+        if sides.get(side) is False:
+            del sides[side]
+    if not sides:
+        del st.blind[m.connection]

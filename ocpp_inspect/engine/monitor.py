@@ -1,0 +1,38 @@
+"""The contract of a rule in Python, for what three verbs cannot say. One instance serves one station."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ocpp_inspect.model import OcppItem, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something wrong. `item` proves it; without `ts_ns` the finding has the item's time."""
+
+    item: OcppItem
+    text: str
+    verdict: Verdict = "violation"
+    blame: str = ""  # as in a rule file; empty: as the rule says
+    ts_ns: int = 0
+
+
+class Monitor:
+    """Base of Python rules. Bound every table; let no item raise; use the item's time only."""
+
+    def feed(self, item: OcppItem) -> Iterable[Remark]:
+        """Look at one item of the station that the rule's `when` and `where` chose."""
+        return ()
+
+    def tick(self, now_ns: int) -> Iterable[Remark]:
+        """Time has passed."""
+        return ()
+
+    def finish(self, end_ns: int) -> Iterable[Remark]:
+        """The capture ends: what is not due yet is not wrong."""
+        return ()
+
+    def forget(self) -> None:
+        """Something of this station was lost: what was learned is unknown now."""

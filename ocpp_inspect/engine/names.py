@@ -1,0 +1,233 @@
+"""Triggers and the names that expressions may use: the vocabulary between the model's items and the rules.
+
+Each name is Python source over `m` (the item) and `st` (the station's state), inlined into the compiled rule.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, TypeAlias
+
+ItemClass: TypeAlias = Literal["message", "upgrade", "control", "closed", "loss", "anomaly"]
+
+VERSIONS: Final = ("1.6", "2.0", "2.0.1", "2.1")
+MESSAGE_KINDS: Final = ("CALL", "CALLRESULT", "CALLERROR", "CALLRESULTERROR", "SEND", "INVALID")
+ANSWERS: Final = ("CALLRESULT", "CALLERROR")
+
+_COMMON: Final = {
+    "station": "m.station",
+    "connection": "m.connection",
+    "ts": "m.ts_ns / 1e9",
+    "config": "st.config",
+    "complete": "(True if m.connection in st.whole else None)",
+}
+_LATENCY: Final = "(m.latency_ns / 1e9 if m.latency_ns >= 0 else None)"
+_UPGRADE_LATENCY: Final = "((m.response_ns - m.ts_ns) / 1e9 if m.response_ns else None)"
+
+NAMES: Final[dict[ItemClass, dict[str, str]]] = {
+    "message": {
+        **_COMMON,
+        "version": "(m.version or None)",
+        "side": "m.side",
+        "kind": "m.kind",
+        "unique_id": "m.unique_id",
+        "action": "(m.action or None)",
+        "payload": "m.payload",
+        "request": "m.request",
+        "call": "(m.request_id or m.message_id)",
+        "error_code": "m.error_code",
+        "error_description": "m.error_description",
+        "latency": _LATENCY,
+        "size": "m.size",
+        "compressed": "m.compressed",
+        "schema_valid": "m.schema_valid",
+        "transaction": "m.transaction",
+    },
+    "upgrade": {
+        **_COMMON,
+        "version": "(st.version or None)",
+        "side": '"station"',
+        "status": "(m.status or None)",
+        "path": "m.path",
+        "host": "m.host",
+        "offered": "m.offered",
+        "subprotocol": "m.subprotocol",
+        "offered_extensions": "m.offered_extensions",
+        "extensions": "m.extensions",
+        "user": "m.user",
+        "has_password": "m.has_password",
+        "password_length": "m.password_length",
+        "client": "m.client",
+        "client_port": "m.client_port",
+        "server": "m.server",
+        "server_port": "m.server_port",
+        "forwarded_for": "m.forwarded_for",
+        "user_agent": "m.user_agent",
+        "server_agent": "m.server_agent",
+        "body": "m.body",
+        "tls": "m.tls",
+        "latency": _UPGRADE_LATENCY,
+    },
+    "control": {
+        **_COMMON,
+        "version": "(st.version or None)",
+        "side": "m.side",
+        "kind": "m.kind",
+        "code": "m.code",
+        "reason": "m.reason",
+        "data": "m.payload",
+    },
+    "closed": {
+        **_COMMON,
+        "version": "(m.version or st.version or None)",
+        "side": "m.closed_by",
+        "duration": "((m.ts_ns - m.opened_ns) / 1e9 if not m.joined_midway else None)",
+        "close_kind": "m.close_kind",
+        "closed_by": "(m.closed_by if m.closed_by != 'unknown' else None)",
+        "code": "m.close_code",
+        "reason": "m.close_reason",
+        "joined_midway": "m.joined_midway",
+        "lost_bytes": "m.lost_bytes",
+        "messages": "m.messages",
+        "undecodable": "m.undecodable",
+        "client": "m.client",
+        "client_port": "m.client_port",
+        "server": "m.server",
+        "server_port": "m.server_port",
+        "tls": "m.tls",
+        "is_ocpp": "m.is_ocpp",
+        "status": "(m.upgrade.status or None if m.upgrade is not None else None)",
+        "subprotocol": "(m.upgrade.subprotocol if m.upgrade is not None else None)",
+    },
+    "loss": {
+        **_COMMON,
+        "version": "(st.version or None)",
+        "side": "m.side",
+        "cause": "m.cause",
+        "bytes": "m.bytes",
+        "messages": "m.messages",
+    },
+    "anomaly": {
+        **_COMMON,
+        "version": "(st.about.version or None if st.about is not None else st.version or None)",
+        "side": "m.side",
+        "name": "m.name",
+        "detail": "m.detail",
+        "path": "m.path",
+        # Of the message that the anomaly belongs to, if it belongs to one.
+        "kind": "(st.about.kind if st.about is not None else None)",
+        "unique_id": "(st.about.unique_id if st.about is not None else None)",
+        "action": "(st.about.action or None if st.about is not None else None)",
+        "payload": "(st.about.payload if st.about is not None else None)",
+        "request": "(st.about.request if st.about is not None else None)",
+        "error_code": "(st.about.error_code if st.about is not None else None)",
+    },
+}
+
+NAME_HELP: Final = {
+    "station": "identity of the station",
+    "connection": "number of the connection",
+    "ts": "capture time in seconds since 1970",
+    "config": "learned configuration of the station (texts): config.HeartbeatInterval, config[\"OCPPCommCtrlr.HeartbeatInterval\"]",
+    "complete": "True when this connection was seen from its opening and nothing of it was lost since; else unknown",
+    "version": 'OCPP version: "1.6", "2.0", "2.0.1", "2.1"; unknown when it was neither negotiated nor inferred',
+    "side": 'who sent it: "station", "csms" or "unknown"',
+    "kind": 'message type ("CALL", "CALLRESULT", …), or "ping", "pong", "close" of a control frame',
+    "unique_id": "the message's id on the wire",
+    "action": "the action, on answers too",
+    "payload": "the decoded payload (of an error: its details)",
+    "request": "on an answer: the payload of the CALL that it belongs to",
+    "call": "number of the exchange, equal on a CALL and its paired answers: a key for `by`",
+    "error_code": "code of a CALLERROR",
+    "error_description": "text of a CALLERROR",
+    "latency": "seconds between the CALL (upgrade request) and this answer",
+    "size": "octets of the message's text",
+    "compressed": "whether permessage-deflate carried it",
+    "schema_valid": "whether the payload fits its JSON Schema; unknown when it was not checked",
+    "transaction": "the transaction that the message belongs to, if it tells",
+    "status": "HTTP status of the upgrade; unknown when no answer was seen",
+    "path": "upgrade: request path as on the wire; anomaly: JSON path of the fault",
+    "host": "Host header",
+    "offered": "subprotocols offered by the station, in its order",
+    "subprotocol": "subprotocol selected by the CSMS",
+    "offered_extensions": "extensions offered, as text",
+    "extensions": "extensions accepted, as text",
+    "user": "user name of HTTP Basic authentication",
+    "has_password": "whether a password was sent (it is never kept)",
+    "password_length": "its length in octets",
+    "client": "address of the connecting side",
+    "client_port": "its TCP port",
+    "server": "address of the listening side",
+    "server_port": "its TCP port",
+    "forwarded_for": "X-Forwarded-For header",
+    "user_agent": "User-Agent header",
+    "server_agent": "Server header",
+    "body": "first characters of a refusal's body",
+    "tls": "whether the connection was encrypted (and decrypted for us)",
+    "code": "close code; unknown when the close frame had none",
+    "reason": "close reason",
+    "data": "octets of a ping or pong",
+    "duration": "seconds that the connection lasted; unknown when its beginning was not seen",
+    "close_kind": '"fin", "rst", "idle", "end" (of the capture) or "reuse" (of its ports)',
+    "closed_by": "who closed first",
+    "joined_midway": "whether the connection was open before the capture began",
+    "lost_bytes": "octets of it that the capture lacks",
+    "messages": "number of messages",
+    "undecodable": "number of messages that could not be decoded",
+    "is_ocpp": "whether it carried OCPP",
+    "cause": "of a loss: gap, snaplen, joined_midway, resync, inflate, oversize, limit, drops",
+    "bytes": "octets lost; 0 when unknown",
+    "name": "name of the anomaly",
+    "detail": "its explanation",
+}
+
+_EVENTS: Final[dict[str, tuple[ItemClass, str]]] = {
+    "Upgrade": ("upgrade", ""),
+    "Control": ("control", ""),
+    "Ping": ("control", "ping"),
+    "Pong": ("control", "pong"),
+    "Close": ("control", "close"),
+    "ConnectionClosed": ("closed", ""),
+    "Loss": ("loss", ""),
+}
+_ACTION: Final = re.compile(r"([A-Z][A-Za-z0-9]*)\.(request|response|error)\Z")
+_ANOMALY: Final = re.compile(r"Anomaly:([a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*|\*)?|\*)\Z")
+
+TRIGGER_WORDS: Final = (*MESSAGE_KINDS, "ANY", *_EVENTS)
+
+
+class Trigger:
+    """A parsed trigger: which items start a rule."""
+
+    __slots__ = ("action", "item_class", "kinds", "pattern")
+
+    def __init__(
+        self, item_class: ItemClass, *, kinds: tuple[str, ...] = (), action: str = "", pattern: str = ""
+    ) -> None:
+        self.item_class: ItemClass = item_class
+        self.kinds = kinds  # message kinds, or control kinds
+        self.action = action  # "": any
+        self.pattern = pattern  # anomaly name, "prefix*"
+
+    def matches_anomaly(self, name: str) -> bool:
+        """Whether an anomaly of this name starts the rule."""
+        return name.startswith(self.pattern[:-1]) if self.pattern.endswith("*") else name == self.pattern
+
+
+def parse_trigger(text: str) -> Trigger | None:
+    """The trigger that `text` names; None when it names none."""
+    if text == "ANY":
+        return Trigger("message", kinds=MESSAGE_KINDS)
+    if text in MESSAGE_KINDS:
+        return Trigger("message", kinds=(text,))
+    if text in _EVENTS:
+        item_class, kind = _EVENTS[text]
+        return Trigger(item_class, kinds=(kind,) if kind else ())
+    found = _ACTION.match(text)
+    if found is not None:
+        kinds = {"request": ("CALL", "SEND"), "response": ("CALLRESULT",), "error": ("CALLERROR",)}[found[2]]
+        return Trigger("message", kinds=kinds, action=found[1])
+    found = _ANOMALY.match(text)
+    if found is not None:
+        return Trigger("anomaly", pattern=found[1])
+    return None

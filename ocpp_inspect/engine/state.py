@@ -1,0 +1,58 @@
+"""What the engine keeps about one station: registers, open expectations, windows, learned configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ocpp_inspect.model import OcppItem, OcppMessage
+
+if TYPE_CHECKING:
+    from ocpp_inspect.engine.engine import Engine
+    from ocpp_inspect.engine.verdict import Judge
+
+NEVER: Final = 1 << 62
+EMPTY: Final[dict[Any, Any]] = {}
+"""Stands in every unused slot; never written to. Forty empty dictionaries per station would cost 2.5 kB."""
+
+
+class Wait:
+    """An open expectation. `older` chains those of the same key."""
+
+    __slots__ = ("deadline_ns", "item", "judge", "key", "older", "settled", "uncertain")
+
+    def __init__(self, judge: Judge, key: Any, item: OcppItem, deadline_ns: int, older: Wait | None) -> None:
+        self.judge = judge
+        self.key = key
+        self.item: Any = item
+        self.deadline_ns = deadline_ns
+        self.older = older
+        self.settled = False
+        self.uncertain = False  # what was awaited may have been lost
+
+
+class StationState:
+    """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
+
+    __slots__ = (
+        "about", "blind", "config", "config_uncertain", "engine", "failed", "heap", "last_ns", "next_ns",
+        "number", "open_waits", "slots", "station", "told", "untold", "version", "whole",
+    )  # fmt: skip
+
+    def __init__(self, engine: Engine, station: str, slots: int) -> None:
+        self.engine = engine
+        self.station = station
+        self.slots: list[Any] = [EMPTY] * slots
+        self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
+        self.number = 0
+        self.next_ns = NEVER  # no deadline before; may be early, never late
+        self.open_waits = 0
+        self.config: dict[str, str] = {}
+        self.config_uncertain = False
+        self.whole: set[int] = set()  # connections seen from their opening without a loss
+        self.blind: dict[int, dict[str, bool]] = {}  # connection → side → for good
+        self.version = ""
+        self.about: OcppMessage | None = None
+        self.told: dict[str, int] = {}  # rule → findings told
+        self.untold: dict[str, list[Any]] = {}  # rule → [number, last finding]
+        self.failed: set[int] = set()  # slots of Python rules that raised
+        self.last_ns = 0

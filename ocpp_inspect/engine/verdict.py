@@ -1,0 +1,274 @@
+"""A rule and the item that broke it in, Finding out. Also opens, settles and fires expectations."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from ocpp_inspect.engine.rule import Rule, Within
+from ocpp_inspect.engine.state import EMPTY, NEVER, StationState, Wait
+from ocpp_inspect.limits import FINDING_TEXT_CHARACTERS, FINDINGS_PER_RULE, RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
+from ocpp_inspect.model import MESSAGES_PER_PACKET, Blame, Finding, OcppItem, OcppMessage, Verdict
+
+UNKNOWN: Final = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+"""What an odd value inside an expression raises: the rule cannot be decided and stays silent."""
+
+_OTHER: Final = {"station": "csms", "csms": "station"}
+_VALUE_CHARACTERS: Final = 80
+
+Describe = Callable[[Any, StationState, Any], str]
+
+
+class Judge:
+    """One rule at work: its slots and how it reports. Holds no state of a station."""
+
+    __slots__ = ("answers_only", "describe", "index", "registers", "rule", "survives_connection", "survives_reboot",
+                 "verb_slot", "within")  # fmt: skip
+
+    def __init__(self, rule: Rule, index: int, registers: int, verb_slot: int) -> None:
+        self.rule = rule
+        self.index = index
+        self.registers = registers  # slot of the registers, -1: none
+        self.verb_slot = verb_slot  # slot of waits, windows or the monitor
+        self.describe: dict[type, Describe] = {}
+        self.within: Within | None = rule.expect.within if rule.expect else None
+        self.answers_only = False
+        self.survives_connection = rule.expect is not None and "connection" in rule.expect.survives
+        self.survives_reboot = rule.expect is not None and "reboot" in rule.expect.survives
+
+    # ------------------------------------------------------------------------------------------------ findings
+
+    def violate(self, m: OcppItem, st: StationState, key: Any, verdict: Verdict = "violation", ts_ns: int = 0) -> None:
+        """Tell that `m` broke the rule."""
+        rule = self.rule
+        try:
+            text = self.describe[type(m)](m, st, key)
+        except UNKNOWN:
+            text = rule.title
+        self.tell(m, st, key, text, verdict, ts_ns)
+
+    def tell(
+        self, m: OcppItem, st: StationState, key: Any, text: str, verdict: Verdict, ts_ns: int = 0, blame: str = ""
+    ) -> None:
+        """Record a finding with the evidence that the item and the registers give."""
+        rule = self.rule
+        evidence = [m.packet]
+        message_id = 0
+        version = st.version
+        if type(m) is OcppMessage:
+            message_id = m.message_id
+            version = m.version
+            if m.request_id:
+                evidence.append(m.request_id // MESSAGES_PER_PACKET)
+        else:
+            message_id = getattr(m, "message_id", 0)
+        if self.registers >= 0:
+            registers = st.slots[self.registers].get(key)
+            if registers is not None and registers[-1] not in evidence:
+                evidence.append(registers[-1])
+        finding = Finding(
+            rule=rule.id,
+            name=rule.name,
+            severity=rule.severities.get(version, rule.severity),
+            verdict=verdict,
+            blame=_blame(blame or rule.blame, getattr(m, "side", "unknown")),
+            station=st.station,
+            connection=m.connection,
+            ts_ns=ts_ns or m.ts_ns,
+            text=text[:FINDING_TEXT_CHARACTERS],
+            evidence=tuple(evidence),
+            reference=rule.reference,
+            message_id=message_id,
+            axis=rule.axis,
+            position=m.position,
+        )
+        told = st.told.get(rule.id, 0)
+        if told < FINDINGS_PER_RULE:
+            st.told[rule.id] = told + 1
+            st.engine.findings.append(finding)
+            return
+        untold = st.untold.get(rule.id)
+        if untold is None:
+            st.untold[rule.id] = [1, finding]
+        else:
+            untold[0] += 1
+            untold[1] = finding
+
+    # ------------------------------------------------------------------------------------------------ expect
+
+    def open(self, m: OcppItem, st: StationState, key: Any, within_ns: int) -> None:
+        """Wait for what must follow `m`."""
+        if not 0 < within_ns <= RULE_WITHIN_NS:
+            return
+        if st.open_waits >= RULE_WAITS:
+            st.engine.reached("pipeline.rule_waits_limit", m, f"rule {self.rule.id}: {RULE_WAITS} open expectations")
+            return
+        slot = self.verb_slot
+        waits = st.slots[slot]
+        if waits is EMPTY:
+            waits = st.slots[slot] = {}
+        deadline_ns = m.ts_ns + within_ns
+        wait = Wait(self, key, m, deadline_ns, waits.get(key))
+        waits[key] = wait
+        st.open_waits += 1
+        st.number += 1
+        heappush(st.heap, (deadline_ns, st.number, wait))
+        if deadline_ns < st.next_ns:
+            st.next_ns = deadline_ns
+        if st.blind and self.is_hidden(wait, m.connection, st.blind.get(m.connection, ())):
+            wait.uncertain = True
+        if st.config_uncertain and self.within is not None and self.within.config:
+            wait.uncertain = True
+
+    def is_hidden(self, wait: Wait, connection: int, sides: Any) -> bool:
+        """Whether bytes lost on `connection` from one of `sides` could have held what `wait` waits for."""
+        if not sides:
+            return False
+        if wait.item.connection != connection and not self.survives_connection:
+            return False
+        if not self.answers_only:
+            return True
+        answering = _OTHER.get(wait.item.side)
+        return answering is None or answering in sides or "unknown" in sides
+
+    def within_config(self, st: StationState) -> int:
+        """The time limit by the station's learned configuration, else the default."""
+        within = self.within
+        assert within is not None  # noqa: S101 - the compiler calls it for such rules only
+        text = st.config.get(within.config)
+        limit = within.default_ns
+        if text is not None:
+            try:
+                limit = int(float(text) * within.unit_ns)
+            except (ValueError, OverflowError):
+                limit = within.default_ns
+        return int(limit * within.factor) + within.plus_ns
+
+    # ------------------------------------------------------------------------------------------------ count
+
+    def count(self, m: OcppItem, st: StationState, key: Any) -> None:
+        """Note one more trigger of `key`; tell when the window holds too many."""
+        limit = self.rule.count
+        assert limit is not None  # noqa: S101 - the compiler calls it for such rules only
+        windows = st.slots[self.verb_slot]
+        if windows is EMPTY:
+            windows = st.slots[self.verb_slot] = {}
+        times = windows.get(key)
+        if times is None:
+            make_room(st, windows, m, self.rule.id)
+            times = windows[key] = deque()
+        now = m.ts_ns
+        times.append(now)
+        while times[0] <= now - limit.within_ns:
+            times.popleft()
+        if len(times) > limit.max:
+            times.clear()  # the next finding needs a full window of its own
+            self.violate(m, st, key)
+
+
+def settle(st: StationState, wait: Wait) -> None:
+    """Close an expectation that was met or called off. The caller takes it out of its slot."""
+    wait.settled = True
+    wait.item = None
+    st.open_waits -= 1
+    heap = st.heap
+    # The usual CALL is answered before anything else is opened: then its leaf can go at once and the heap stays small.
+    while heap and heap[-1][2].settled:
+        heap.pop()
+    if not heap:
+        st.next_ns = NEVER
+
+
+def unlink(st: StationState, wait: Wait) -> None:
+    """Take one wait out of the chain of its key."""
+    waits = st.slots[wait.judge.verb_slot]
+    first = waits.get(wait.key)
+    if first is wait:
+        if wait.older is None:
+            del waits[wait.key]
+        else:
+            waits[wait.key] = wait.older
+        return
+    while first is not None:
+        if first.older is wait:
+            first.older = wait.older
+            return
+        first = first.older
+
+
+def fire(st: StationState, now_ns: int) -> None:
+    """Judge every expectation whose deadline is over."""
+    heap = st.heap
+    while heap and heap[0][0] <= now_ns:
+        wait = heappop(heap)[2]
+        if wait.settled:
+            continue
+        wait.settled = True
+        st.open_waits -= 1
+        unlink(st, wait)
+        wait.judge.violate(
+            wait.item, st, wait.key, "inconclusive" if wait.uncertain else "violation", wait.deadline_ns
+        )
+    st.next_ns = heap[0][0] if heap else NEVER
+
+
+def call_off(st: StationState, connection: int, *, ended: bool, reboot: bool) -> None:
+    """Drop expectations that the end of `connection` (`ended`), or anything new beside it, made pointless.
+
+    A CALL whose connection ended is not unanswered, its answer is lost (OCPP-J 1.6 §5.3). With `ended` false the
+    station came back on `connection`: what was open on its other connections is called off.
+    """
+    for _deadline, _number, wait in list(st.heap):
+        if wait.settled or (wait.item.connection == connection) is not ended:
+            continue
+        judge = wait.judge
+        if judge.survives_connection and not (reboot and not judge.survives_reboot):
+            continue
+        unlink(st, wait)
+        settle(st, wait)
+
+
+def make_room(st: StationState, table: dict[Any, Any], m: OcppItem, rule: str) -> None:
+    """Keep a keyed table within its bound: the oldest key goes."""
+    if len(table) >= RULE_KEYS:
+        del table[next(iter(table))]
+        st.engine.reached("pipeline.rule_keys_limit", m, f"rule {rule}: {RULE_KEYS} keys")
+
+
+def show(value: Any, digits: int = -1) -> str:
+    """A value in a finding's text."""
+    if value is None:
+        return "unknown"
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is float:
+        return f"{value:.{digits}f}" if digits >= 0 else f"{value:.6g}" if abs(value) < 1e6 else f"{value:.3f}"
+    if type(value) is int and digits > 0:
+        return f"{value:.{digits}f}"
+    text = ", ".join(map(show, value[:10])) if type(value) in (tuple, list) else str(value)
+    return text if len(text) <= _VALUE_CHARACTERS else text[: _VALUE_CHARACTERS - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """A time limit for people: 30 s, 5 min, 24 h."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit and seconds % unit == 0:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"
+
+
+def nanoseconds(seconds: Any) -> int:
+    """A computed time limit; 0 (do not wait) when it is unknown or no number."""
+    if type(seconds) not in (int, float) or not 0 < seconds < RULE_WITHIN_NS / 1e9:
+        return 0
+    return int(seconds * 1_000_000_000)
+
+
+def _blame(blame: str, side: str) -> Blame:
+    if blame == "sender":
+        return side  # type: ignore[return-value]
+    if blame == "receiver":
+        return _OTHER.get(side, "unknown")  # type: ignore[return-value]
+    return blame  # type: ignore[return-value]
