@@ -25,7 +25,7 @@ MAGICS: Final[dict[int, tuple[int, int, tuple[int, ...]]]] = {
     0xA1B2C3D4: (_MICRO, 0, (16, 24, 20)),
     0xA1B23C4D: (_NANO, 0, (16,)),
     0xA1B2CD34: (_MICRO, 0, (24, 28, 16)),
-    0x1C0001AC: (_NANO, 4, (16,)),  # IXIA hardware: the file's length follows the header
+    0x1C0001AC: (_MICRO, 4, (16,)),  # IXIA hardware: the file's length follows the header
     0x1C0001AB: (_MICRO, 4, (16,)),  # IXIA software
 }
 FILE_HEADER_BYTES: Final = 24
@@ -97,7 +97,7 @@ class PcapParser:
                 if not found:
                     break
             bad, position = self._walk(octets, position, end, offsets)
-            if not bad:
+            if not bad and not (final and self._is_misread(octets, position, end)):
                 break
             self._lost_at = position + shift
             position += 1
@@ -139,28 +139,34 @@ class PcapParser:
         """Take the record header size that reads the first records best; a tie goes to the usual one."""
         layout = self._layout
         assert layout is not None  # noqa: S101
-        best = -1
+        best = -1.0
         chosen = layout.size, layout.captured_at
-        for size in self._sizes:
-            for captured_at in (layout.captured_at, 20 - layout.captured_at):
-                good = self._chain(octets, position, end, _Layout(layout.order, size, captured_at, layout.fraction_ns))
+        for captured_at in (layout.captured_at, 20 - layout.captured_at):
+            for size in self._sizes:
+                tried = _Layout(layout.order, size, captured_at, layout.fraction_ns)
+                records, is_broken = self._chain(octets, position, end, tried)
+                # one that reads well to the end of what is there beats every rarer one
+                good = records if is_broken or not records else _PROBED_RECORDS
                 if good > best:
                     best, chosen = good, (size, captured_at)
         layout.size, layout.captured_at = chosen
         self._sizes = ()
 
-    def _chain(self, octets: Buffer, position: int, end: int, layout: _Layout) -> int:
-        """How many records in a row read plausibly from here (capped); reaching the end exactly counts as all."""
+    def _chain(self, octets: Buffer, position: int, end: int, layout: _Layout) -> tuple[int, bool]:
+        """How many records in a row read plausibly from here (capped), and whether one came that does not."""
         read = struct.Struct(layout.order + "4I").unpack_from
-        good = 0
+        good = seconds = 0
         while good < _PROBED_RECORDS and position + layout.size <= end:
             header = read(octets, position)
             captured, original = header[layout.captured_at // 4], header[layout.original_at // 4]
             if not 0 < captured <= self._max or original < captured or header[1] * layout.fraction_ns >= 10**9:
-                return good
+                return good, True
+            if good and abs(header[0] - seconds) > _DAY_SECONDS:
+                return good, True
+            seconds = header[0]
             good += 1
             position += layout.size + captured
-        return _PROBED_RECORDS if position == end and good else good
+        return good, False
 
     # --------------------------------------------------------------------------------------------------- records
 
@@ -222,6 +228,16 @@ class PcapParser:
         captured, original = header[layout.captured_at // 4], header[layout.original_at // 4]
         return bool(header[1] * layout.fraction_ns >= 10**9) or bool(original < captured)
 
+    def _is_misread(self, octets: Buffer, position: int, end: int) -> bool:
+        """Whether the record that does not fit into the rest of the file is garbage rather than cut."""
+        layout = self._layout
+        assert layout is not None  # noqa: S101
+        if end - position < layout.size:
+            return False
+        header = struct.unpack_from(layout.order + "4I", octets, position)
+        lengths_lie = header[layout.original_at // 4] < header[layout.captured_at // 4]
+        return lengths_lie or header[1] * layout.fraction_ns >= 10**9 or not self._near(octets, position)
+
     def _columns(self, octets: Buffer, offsets: list[int], notices: list[Notice], cut: int) -> Run:
         """`cut` octets of the last packet are missing at the end of the file."""
         layout = self._layout
@@ -274,7 +290,7 @@ class PcapParser:
                 if final:
                     continue
                 return place, False  # more octets decide
-            if self._chain(octets, following, min(end, following + size), layout) > 0 and self._near(octets, following):
+            if self._chain(octets, following, min(end, following + size), layout)[0] and self._near(octets, following):
                 return place, True
         return (end if final else end - size + 1), False
 
@@ -300,11 +316,10 @@ class PcapParser:
         text = f"offset {position + shift}: the file ends inside a record"
         cut = 0
         if present > 0:
-            header = struct.unpack_from(layout.order + "4I", octets, position)
-            if self._near(octets, position) and header[1] * layout.fraction_ns < 10**9:
-                cut = header[layout.captured_at // 4] - present
-                offsets.append(position)
-                text += f", {cut} octets of packet {self._frames + len(offsets)} are missing"
+            (captured,) = struct.unpack_from(layout.order + "I", octets, position + layout.captured_at)
+            cut = captured - present
+            offsets.append(position)
+            text += f", {cut} octets of packet {self._frames + len(offsets)} are missing"
         note(self._info, text, CAPTURE_NOTES)
         notices.append(Notice(len(offsets), "capture.truncated", text))
         return cut

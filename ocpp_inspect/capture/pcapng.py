@@ -111,11 +111,18 @@ class PcapngParser:
                 position += 1
                 continue
             if position + length > end:
+                if final and not self._is_cut_packet(octets, position, kind, length, end):
+                    place, found = self._search(octets, position + 1, end, final)
+                    if found:
+                        self._lost_at = position + shift
+                        self._report_garbage(place + shift)
+                        position = place
+                        continue
                 break
             trailer = self._section.order if kind != SECTION else self._byte_order(octets, position) or "<"
             if struct.unpack_from(trailer + "I", octets, position + length - 4)[0] != length:
                 self._lost_at = position + shift
-                position += 4
+                position += 1
                 continue
             self._block(octets, position, kind, length, length)
             position += length
@@ -383,6 +390,13 @@ class PcapngParser:
         """Whether a block of this type and length can be; §3.1: multiples of four, twelve at least."""
         least = {SECTION: 28, _INTERFACE: 20, _ENHANCED_PACKET: 32, _OLD_PACKET: 32, _SIMPLE_PACKET: 16}.get(kind, 12)
         return least <= length <= self._max_block and not length & 3
+
+    def _is_cut_packet(self, octets: Buffer, position: int, kind: int, length: int, end: int) -> bool:
+        """Whether the block that does not fit into the rest of the file is a packet, cut, rather than garbage."""
+        if kind not in (_ENHANCED_PACKET, _OLD_PACKET) or end - position < 28:
+            return False
+        (captured,) = struct.unpack_from(self._section.order + "I", octets, position + 20)
+        return bool(captured <= min(length - 32, self._max_captured))
 
     def _search(self, octets: Buffer, position: int, end: int, final: bool) -> tuple[int, bool]:
         """The next offset of a block of a known type whose two lengths agree, if there is one."""

@@ -196,8 +196,10 @@ def _merge(stretches: list[Stretch]) -> Stretch:
         joined: Int64 = np.concatenate([getattr(stretch, name) for stretch in stretches])
         return joined[order]
 
+    octets = np.concatenate(pieces) if pieces else np.zeros(0, np.uint8)
+    octets.flags.writeable = False
     return Stretch(
-        octets=np.concatenate(pieces) if pieces else np.zeros(0, np.uint8),
+        octets=octets,
         packet=column("packet"),
         ts_ns=column("ts_ns"),
         key=key[order],

@@ -70,6 +70,7 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._object = zlib.decompressobj(wbits=31)
+        self._tail = b""
 
     @property
     def eof(self) -> bool:
@@ -80,23 +81,30 @@ class _Gzip:
         return self._object.unused_data
 
     def decompress(self, data: bytes, size: int) -> bytes:
-        data = self._object.unconsumed_tail + data
+        data = self._tail + data
         before = self._object.copy()
         try:
-            return self._object.decompress(data, size)
+            octets = self._object.decompress(data, size)
+            self._tail = self._object.unconsumed_tail
         except zlib.error:
             self._object = before
             return self._salvage(data, size)
+        return octets
 
     def _salvage(self, data: bytes, size: int) -> bytes:
+        """Octet by octet up to the damage; the call after that raises."""
         out = bytearray()
         for index in range(len(data)):
+            self._tail = data[index:]
             try:
-                out += self._object.decompress(self._object.unconsumed_tail + data[index : index + 1], size)
+                out += self._object.decompress(data[index : index + 1], size - len(out))
             except zlib.error:
                 if not out:
                     raise
-                break  # the next call raises
+                break
+            if len(out) == size:
+                self._tail = self._object.unconsumed_tail + data[index + 1 :]
+                break
         return bytes(out)
 
 
