@@ -91,8 +91,9 @@ async def frames16(c: Context) -> None:  # noqa: PLR0915 - a dialogue, line by l
         await answer(dump([3, "18", {"currentTime": c.clock.text()}]))
         await answer(dump([3, "18", {"currentTime": c.clock.text()}]))  # RPC-003
         await answer('[3,"19",{}]')  # RPC-002
-        await say('[2,"18","Heartbeat",{}]')  # RPC-001
-        await answer(dump([3, "18", {"currentTime": c.clock.text()}]))
+        again = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+        await say(dump([2, "18", "StatusNotification", again]))  # RPC-001
+        await answer('[3,"18",{}]')
         await say('[2,"20","RemoteStopTransaction",{"transactionId":1}]')  # RPC-008
         await answer('[4,"20","NotSupported","",{}]')
         await answer('[2,"c1","ClearCache",{}]')
@@ -137,7 +138,7 @@ FRAMES = [
             Expected("FRM-020", '"Hartbeat",{}'),
             Expected("RPC-003", '[3,"18"', 2),
             Expected("RPC-002", '[3,"19"'),
-            Expected("RPC-001", '[2,"18"', 2),
+            Expected("RPC-001", '[2,"18","StatusNotification"'),
             Expected("RPC-008", '[2,"20"'),
             Expected("RPC-004", '[2,"c2"'),
             Expected("FRM-007", '[3,"c1"'),

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from samples.clean import PYTHON
 from samples.context import Context, Scenario
@@ -99,6 +104,55 @@ async def cut_packets(c: Context) -> None:
             await s.session(1, "04A2B3C4", samples=6, every=60)
 
 
+async def other_traffic(c: Context) -> None:
+    """A chat that is no OCPP, plain HTTP with a body, datagrams; and between them a station."""
+
+    async def echo(peer: ServerConnection) -> None:
+        end = f"{peer.remote_address[0]}:{peer.remote_address[1]}"
+        async for text in peer:
+            c.log.add("csms", "", end, "received", text, is_ocpp=False)
+            c.log.add("csms", "", end, "sent", text, is_ocpp=False)
+            await peer.send(text)
+
+    async def chat(subprotocol: Subprotocol | None) -> None:
+        offers = [subprotocol] if subprotocol else None
+        local = ("192.168.50.19", 0)
+        async with connect("ws://192.168.50.1:8080/chat", subprotocols=offers, local_addr=local, proxy=None) as peer:
+            end = f"{peer.local_address[0]}:{peer.local_address[1]}"
+            for text in ("hello", '{"op":"ping"}', "[1, 2, 3]", '["2","news","of","today"]'):
+                c.log.add("station", "", end, "sent", text, is_ocpp=False)
+                await peer.send(text)
+                c.log.add("station", "", end, "received", await peer.recv(), is_ocpp=False)
+
+    async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n[2,"1","Heartbeat",{}]'[:-1])
+        writer.close()
+
+    with c.capture(expression="tcp or udp"):
+        async with (
+            serve(echo, "192.168.50.1", 8080, subprotocols=[Subprotocol("chat")], select_subprotocol=any_of),
+            await asyncio.start_server(web, "192.168.50.1", 8088),
+            c.site.csms(Csms16),
+            c.site.station(Station16, "EW-1008") as s,
+        ):
+            await chat(Subprotocol("chat"))
+            await s.boot()
+            await s.statuses()
+            with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+                datagrams.sendto(b'[2,"1","Heartbeat",{}]', ("192.168.50.1", 80))
+            reader, writer = await asyncio.open_connection("192.168.50.1", 8088)
+            writer.write(b"GET /status HTTP/1.1\r\nHost: 192.168.50.1:8088\r\n\r\n")
+            await reader.read()
+            writer.close()
+            await chat(None)
+            await s.session(1, "04A2B3C4", samples=4, every=60)
+
+
+def any_of(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return offered[0] if offered else None
+
+
 async def two_interfaces(c: Context) -> None:
     """One capture of the loopback and one of all interfaces (Linux cooked): every packet is in the file twice."""
     with c.capture():
@@ -149,6 +203,12 @@ NETWORKS = [
         "The connection breaks during a transaction (RST), the station comes back without BootNotification and "
         "goes on; then a soft reset ends the transaction, the station reboots and starts the next one.",
         reconnects, PYTHON,
+    ),
+    Scenario(
+        "other-traffic", "WebSockets that are no OCPP, HTTP and UDP around a 1.6 session",
+        "Two chats (one with a subprotocol of its own, one without) whose messages look a little like OCPP, a web page "
+        "and a datagram with a Heartbeat in it. Only the station's messages are OCPP.",
+        other_traffic, PYTHON, ports=(80, 8080),
     ),
     Scenario(
         "snaplen", "tcpdump -s 300: long packets are cut",

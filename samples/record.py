@@ -74,6 +74,7 @@ def npm_only(scenario: Scenario) -> bool:
 def describe(scenario: Scenario, context: Context, capture: Path) -> None:
     decoded = websocket_texts(capture, scenario.ports, reorder=scenario.complete)
     entries = [json.loads(line) for line in context.log.lines]
+    entries = [entry for entry in entries if "other" not in entry]
     sent = [entry for entry in entries if entry["did"] == "sent"]
     about: dict[str, Any] = {
         "name": scenario.name,

@@ -47,12 +47,22 @@ class Log:
         self.clock = clock
         self.lines: list[str] = []
 
-    def add(self, side: str, station: str, connection: str, did: str, message: str | bytes) -> None:
-        entry = {"time": self.clock.text(), "side": side, "station": station, "connection": connection, "did": did}
+    def add(
+        self, side: str, station: str, connection: str, did: str, message: str | bytes, *, is_ocpp: bool = True
+    ) -> None:
+        entry: dict[str, Any] = {
+            "time": self.clock.text(),
+            "side": side,
+            "station": station,
+            "connection": connection,
+            "did": did,
+        }
         if isinstance(message, str):
             entry["text"] = message
         else:
             entry["hex"] = message.hex()
+        if not is_ocpp:
+            entry["other"] = True
         self.lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def write(self) -> None:

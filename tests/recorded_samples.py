@@ -27,16 +27,27 @@ class Sample:
 
     @cached_property
     def log(self) -> list[dict[str, str]]:
+        """Entries with `other` are of WebSockets that are no OCPP."""
         with (FOLDER / f"{self.name}.jsonl").open(encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
-    def said(self, did: str, *, binary: bool = False) -> Dialogue:
-        """What was sent, or received, as the applications logged it. Binary messages only when asked for."""
-        other = {"station": "csms", "csms": "station"}
+    @property
+    def binary(self) -> set[str]:
+        """The texts that were sent as binary messages."""
+        return {bytes.fromhex(entry["hex"]).decode() for entry in self.log if "hex" in entry}
+
+    @property
+    def others(self) -> set[str]:
+        """The texts of WebSockets that are no OCPP."""
+        return {entry["text"] for entry in self.log if "other" in entry}
+
+    def said(self, did: str, *, binary: bool = False, other: bool = False) -> Dialogue:
+        """What was sent, or received, as the applications logged it; binary and other messages only when asked for."""
+        opposite = {"station": "csms", "csms": "station"}
         found: Dialogue = defaultdict(list)
         for entry in self.log:
-            if entry["did"] == did and ("text" in entry or binary):
-                sender = entry["side"] if did == "sent" else other[entry["side"]]
+            if entry["did"] == did and ("text" in entry or binary) and ("other" not in entry or other):
+                sender = entry["side"] if did == "sent" else opposite[entry["side"]]
                 text = entry["text"] if "text" in entry else bytes.fromhex(entry["hex"]).decode()
                 found[entry["connection"], sender].append(text)
         return dict(found)
