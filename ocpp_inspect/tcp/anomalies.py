@@ -8,7 +8,8 @@ ANOMALIES: Final[dict[str, str]] = {
     "tcp.ack_out_of_window": "An acknowledgment number is further ahead than any window allows; it was ignored.",
     "tcp.bad_flags": "A segment carries flags that exclude each other (SYN with FIN or RST); it was ignored.",
     "tcp.connection_limit": "Too many connections at once: the longest silent ones were forgotten.",
-    "tcp.data_after_close": "Octets arrived on a connection that both sides had closed, or from the side that reset it.",
+    "tcp.data_after_close": "Octets arrived on a connection that both sides had closed, "
+    "or from the side that reset it.",
     "tcp.data_after_fin": "A side sent octets behind its own FIN; they were ignored.",
     "tcp.hold_limit": "Octets that wait for a missing part reached the bound of one direction: the part was given up.",
     "tcp.out_of_window": "A segment lies further from the expected octet than any window allows; it was ignored.",

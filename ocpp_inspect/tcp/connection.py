@@ -14,6 +14,7 @@ SYN: Final = 2
 RST: Final = 4
 ACK: Final = 16
 URG: Final = 32
+SEQUENCE_MASK: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Bounds:
     stale_hole_ns: int = limits.STALE_HOLE_NS
     idle_ns: int = limits.IDLE_NS
     closing_idle_ns: int = limits.CLOSING_IDLE_NS
+    half_closed_idle_ns: int = limits.HALF_CLOSED_IDLE_NS
 
 
 class Segment(NamedTuple):
@@ -48,12 +50,17 @@ class Segment(NamedTuple):
     missing: int
 
 
+def _end_of(stray: tuple[int, bytes]) -> int:
+    """The sequence number behind a segment."""
+    return (stray[0] + len(stray[1])) & SEQUENCE_MASK
+
+
 class Connection:
     """One TCP connection as an observer sees it. Items go to `out`, a list that the room lends."""
 
     __slots__ = (
-        "_bounds", "_counters", "_told", "accounted_bytes", "closed_by", "closed_reason", "count", "directions", "flow", "id",
-        "last_ns", "last_packet", "last_position", "lost_bytes", "out",
+        "_bounds", "_counters", "_told", "accounted_bytes", "closed_by", "closed_reason", "count", "directions",
+        "flow", "id", "last_ns", "last_packet", "last_position", "lost_bytes", "out",
     )  # fmt: skip
 
     def __init__(
@@ -110,35 +117,46 @@ class Connection:
     def idle_ns(self) -> int:
         """Silence after which this connection is forgotten."""
         one, two = self.directions
-        closing = self.closed_reason is not None or one.fin >= 0 or two.fin >= 0
-        half_open = not (one.is_seen and two.is_seen) and (one.initial_seq >= 0 or two.initial_seq >= 0)
-        started = one.next > 0 or two.next > 0
-        return self._bounds.closing_idle_ns if closing or (half_open and not started) else self._bounds.idle_ns
+        if self.is_over:
+            return self._bounds.closing_idle_ns
+        if one.fin >= 0 or two.fin >= 0:
+            return self._bounds.half_closed_idle_ns
+        is_half_open = not (one.is_seen and two.is_seen) and (one.initial_seq >= 0 or two.initial_seq >= 0)
+        is_started = one.is_started_by_data or two.is_started_by_data
+        return self._bounds.closing_idle_ns if is_half_open and not is_started else self._bounds.idle_ns
 
     def is_replaced_by(self, segment: Segment) -> bool:
         """The segment belongs to a new connection between the same ports (RFC 9293 §3.6.1 and common practice)."""
         own, peer = self.directions[segment.direction], self.directions[1 - segment.direction]
-        seq, flags = segment.seq, segment.flags
-        if flags & SYN:
-            if flags & (RST | FIN):
-                return False
-            if own.initial_seq >= 0:
-                if seq == own.initial_seq:
-                    return False
-                # A SYN-ACK with a new number before any octet: a proxy answered first, or cookies changed.
-                return not (flags & ACK and not own.is_started_by_data and peer.initial_seq >= 0 and not self.is_over)
-            # The SYN of a stream that we joined: recorded late, or seen only as acknowledged by the SYN-ACK.
-            return self.is_over or (own.is_known and own.offset_of(seq + 1) != 0)
-        if flags & RST or not segment.data:
+        if segment.flags & SYN:
+            return not segment.flags & (RST | FIN) and self._is_opened_anew(segment, own, peer)
+        if segment.flags & RST or not segment.data:
             return False
         if self.is_over:
-            start = own.offset_of(segment.seq) if own.is_known else 0
-            if self.closed_reason == "rst":
-                return segment.direction == self.closed_by and start + len(segment.data) > own.next
-            return not own.is_known or abs(start - own.next) > self._bounds.window_bytes
-        if own.stray is not None and abs(own.offset_of(seq) - own.next) > self._bounds.window_bytes:
-            return seq == (own.stray[0] + len(own.stray[1])) & 0xFFFFFFFF
-        return peer.stray is not None and segment.ack == (peer.stray[0] + len(peer.stray[1])) & 0xFFFFFFFF
+            return self._is_revived(segment, own)
+        if peer.stray is not None and segment.flags & ACK and segment.ack == _end_of(peer.stray):
+            return True
+        return own.stray is not None and segment.seq == _end_of(own.stray)
+
+    def _is_opened_anew(self, segment: Segment, own: Direction, peer: Direction) -> bool:
+        """This SYN does not belong to the present connection."""
+        answers = bool(segment.flags & ACK) and peer.initial_seq == (segment.ack - 1) & SEQUENCE_MASK
+        if own.initial_seq < 0:
+            # The SYN of a stream that we joined: recorded late, or known only from the acknowledgment.
+            return not answers and (self.is_over or (own.is_known and own.offset_of(segment.seq + 1) != 0))
+        if segment.seq == own.initial_seq:
+            return False
+        # A SYN-ACK with another number before any octet: a proxy in between, or a cookie that changed.
+        return not answers or self.is_over or own.is_started_by_data
+
+    def _is_revived(self, segment: Segment, own: Direction) -> bool:
+        """These octets show that the closed connection was not closed, or that another one took its ports."""
+        if not own.is_known:
+            return self.closed_reason != "rst"
+        start = own.offset_of(segment.seq)
+        if self.closed_reason == "rst":
+            return segment.direction == self.closed_by and start + len(segment.data) > own.next
+        return abs(start - own.next) > self._bounds.window_bytes
 
     @property
     def is_over(self) -> bool:
@@ -166,8 +184,10 @@ class Connection:
         if flags & SYN:
             self._synchronise(own, seq)
             seq += 1
-        elif not own.is_known and peer.initial_seq >= 0 and flags & ACK and peer.offset_of(segment.ack) < 0:
-            return  # a leftover of the ports' former connection, such as a challenge (RFC 5961 §4.2)
+        elif not own.is_known and peer.initial_seq >= 0 and flags & ACK:
+            ahead = peer.offset_of(segment.ack)
+            if not 0 <= ahead <= max(peer.acked, peer.next) + self._bounds.window_bytes:
+                return  # a leftover of the ports' former connection, such as a challenge (RFC 5961 §4.2)
         own.is_seen = True
         if flags & ACK:
             self._acknowledge(segment, peer, bool(flags & SYN))
@@ -230,7 +250,7 @@ class Connection:
         if not peer.is_known:
             peer.begin(segment.ack)
             if opens:
-                peer.initial_seq = (segment.ack - 1) & 0xFFFFFFFF
+                peer.initial_seq = (segment.ack - 1) & SEQUENCE_MASK
             return
         offset = peer.offset_of(segment.ack)
         if peer.fin >= 0:
@@ -267,21 +287,28 @@ class Connection:
         if abs(start - own.next) > self._bounds.window_bytes:
             if own.stray is None:
                 self._tell("tcp.out_of_window", segment, f"sequence number {segment.seq}, expected {own.next_seq}")
-            own.stray = (seq & 0xFFFFFFFF, data)
+            own.stray = (seq & SEQUENCE_MASK, data) if data else None
             return
         own.stray = None
-        end = start + len(data) + missing
-        if segment.flags & FIN and own.fin < 0 and end >= own.next:
-            own.fin = end
-            if self.closed_by is None:
-                self.closed_by = segment.direction
-        if 0 <= own.fin < end:
-            self._tell("tcp.data_after_fin", segment, f"{end - own.fin} octets")
+        if segment.flags & FIN:
+            self._take_fin(segment, own, start + len(data) + missing)
+        if 0 <= own.fin < start + len(data) + missing:
+            self._tell("tcp.data_after_fin", segment, f"{start + len(data) + missing - own.fin} octets")
             data = data[: max(0, own.fin - start)]
             missing = max(0, min(missing, own.fin - start - len(data)))
-            end = start + len(data) + missing
-        if end == start:
+        if data or missing:
+            self._take_octets(segment, own, start, data, missing)
+
+    def _take_fin(self, segment: Segment, own: Direction, end: int) -> None:
+        if own.fin >= 0 or end < own.next:
             return
+        own.fin = end
+        own.acked = min(own.acked, end)  # an acknowledgment recorded before the FIN counts one more
+        if self.closed_by is None:
+            self.closed_by = segment.direction
+
+    def _take_octets(self, segment: Segment, own: Direction, start: int, data: bytes, missing: int) -> None:
+        end = start + len(data) + missing
         if start < own.next and not (len(data) <= 1 and start == own.next - 1):
             self._counters["retransmissions"] += 1
         if start == own.next and not own.held and not missing:
@@ -334,9 +361,15 @@ class Connection:
             own.stray = None
         self.out.append(
             StreamClosed(
-                self.id, self.flow.pair, self.last_ns, self.last_packet, self.last_position,
-                reason, closed_by, self.lost_bytes,
-            )  # fmt: skip
+                self.id,
+                self.flow.pair,
+                self.last_ns,
+                self.last_packet,
+                self.last_position,
+                reason,
+                closed_by,
+                self.lost_bytes,
+            )
         )
 
     def _hand_on(self, number: int, runs: list[Run], ts_ns: int, packet: int = 0, position: int = 0) -> None:

@@ -17,7 +17,7 @@ CHUNK_OVERHEAD_BYTES: Final = 160
 """What a held run costs beside its octets (tuple, bytes header, list slot): a flood of one-octet runs stays bounded."""
 
 Chunk: TypeAlias = tuple[int, int, bytes | None, int, int]
-"""Start and end offset, octets (None: the capture cut them off), arrival time in ns, arrival count of the connection."""
+"""Start and end offset, octets (None: the capture cut them off), arrival in ns and in packets of the connection."""
 
 Run: TypeAlias = tuple[int, bytes | int]
 """Stream offset, and octets or the length of a hole."""

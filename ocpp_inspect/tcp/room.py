@@ -1,4 +1,4 @@
-"""SegmentBatch in, StreamBatch out: splits each batch into its two lanes, and keeps the table of connections bounded."""
+"""SegmentBatch in, StreamBatch out: each batch is split into its two lanes; the table of connections stays bounded."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Tcp:
         self._held_bytes = 0
         self._swept_ns: int | None = None
         self._newest_ns = 0
+        self._batch_position = 0
         self.counters: dict[str, int] = dict.fromkeys(
             ("segments", "fast_segments", "octets", "connections", "resets", "retransmissions", "out_of_order", "gaps",
              "lost_octets", "forgotten_connections"), 0,
@@ -47,6 +48,11 @@ class Tcp:
         nothing = np.zeros(0, dtype=np.int64)
         taken: Rows = np.zeros(0, dtype=np.intp)
         connections = offsets = nothing
+        # Before the batch, so that no connection is forgotten in a batch whose columns carry its octets.
+        self._sweep()
+        if rows:
+            self._slots.learn_pair(int(batch.flow.max()) >> 1)
+        self._batch_position = int(batch.position[0]) if rows else 0
         if not rows:
             left = taken
         elif self._per_item or rows <= _SMALL_BATCH:
@@ -56,7 +62,7 @@ class Tcp:
         if len(left):
             self._feed_items(batch, left)
         if rows:
-            self._sweep(int(batch.ts_ns[-1]))
+            self._newest_ns = max(self._newest_ns, int(batch.ts_ns[-1]))
         self.counters["fast_segments"] += rows - len(left)
         self.counters["octets"] += int(batch.length[taken].sum())
         position = batch.position[taken]
@@ -82,8 +88,9 @@ class Tcp:
             if connection is not None and not self._slots.is_plain[slot] and connection.has_pending_holes:
                 connection.tick(now_ns)
                 self._settle(slot, connection)
-        self._swept_ns = None
-        self._sweep(now_ns)
+                self._slots.save(slot)
+        self._newest_ns = max(self._newest_ns, now_ns)
+        self._sweep()
         return self._take_out()
 
     def finish(self, end_ns: int) -> StreamBatch:
@@ -123,7 +130,6 @@ class Tcp:
             data = octets[offset : offset + length].tobytes() if length else b""
             segment = Segment(packet, position, ts_ns, flow & 1, seq, ack, flags, window, data, missing)
             pair = flow >> 1
-            slots.learn_pair(pair)
             slot = int(slots.of_pair[pair])
             if slot not in touched:
                 slots.load(slot)
@@ -229,9 +235,8 @@ class Tcp:
         connection.expire("idle")
         self._forget(slot)
 
-    def _sweep(self, now_ns: int) -> None:
+    def _sweep(self) -> None:
         """Forget silent connections. When it happens does not show: they close as of their last packet."""
-        self._newest_ns = max(self._newest_ns, now_ns)
         if self._swept_ns is None or self._newest_ns - self._swept_ns >= _SWEEP_NS:
             self._swept_ns = self._newest_ns
             slots = self._slots
@@ -243,6 +248,9 @@ class Tcp:
         """Forget closed connections first, then those silent for longest."""
         slots = self._slots
         used = np.flatnonzero(slots.is_used)
+        is_in_columns = slots.is_plain[used] & (slots.last_position[used] >= self._batch_position)
+        if not is_in_columns.all():
+            used = used[~is_in_columns]
         # Connections that this batch touched have newer times in their objects than in the columns.
         for slot in used.tolist():
             connection = slots.connections[slot]
