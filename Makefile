@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-DEMO   ?= samples/ocpp16-faulty.pcap
+DEMO   ?= samples/faulty-sequence-16.pcap
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types contracts docs docs-check wheel-check bench pictures clean

@@ -49,17 +49,18 @@ def analyze(
         writer.begin([capture for capture in announced if capture.path != "-"], replace)
         for batch in batches:
             writer.write(batch)
-        writer.commit(outcome.captures, outcome.counters)
+        writer.commit(outcome.captures)
     return outcome
 
 
 @contextmanager
 def temporary_analysis(
     inputs: Sequence[str], options: Options | None = None, *, progress: Progress | None = None
-) -> Iterator[tuple[Path, Outcome]]:
-    """Analyse into a database that is removed afterwards; yields (its path, the outcome)."""
+) -> Iterator[Path]:
+    """Analyse into a database that is removed afterwards; yields its path."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="ocpp-inspect-") as directory:
         database = Path(directory) / "run.duckdb"
-        yield database, analyze(inputs, database, options, progress=progress)
+        analyze(inputs, database, options, progress=progress)
+        yield database

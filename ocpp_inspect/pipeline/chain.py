@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
+from msgspec import structs
+
 from ocpp_inspect.engine import Engine, Rule
 from ocpp_inspect.model import (
     Anomaly,
@@ -15,6 +18,7 @@ from ocpp_inspect.model import (
     SegmentBatch,
     StreamBatch,
     StreamClosed,
+    StreamItem,
     StreamOpened,
 )
 from ocpp_inspect.network import Network
@@ -37,12 +41,12 @@ class Chain:
     """The rooms of worker `index` of `count`, connected."""
 
     def __init__(self, rules: Sequence[Rule], *, validate: bool = True, index: int = 0, count: int = 1) -> None:
-        self._endpoints: dict[int, tuple[str, int, str, int]] = {}
+        self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of open connections
         self._ended: list[int] = []
         self.network = Network()
         self.tcp = Tcp()
         self.websockets = WebSockets()
-        self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints.get)
+        self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of)
         self.engine = Engine(rules)
         self._is_first = index == 0
         self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address) if count > 1 else None
@@ -64,9 +68,7 @@ class Chain:
     def tick(self, now_ns: int) -> Decoded:
         """Let time pass without packets (live capture, proxy)."""
         self._last_ns = max(self._last_ns, now_ns)
-        below = self.network.tick(now_ns) if self._is_first else []
-        streams = self.tcp.tick(now_ns)
-        decoded = self._decode(streams, below)
+        decoded = self._decode(_only_items(self.tcp.tick(now_ns)), [])
         items = self.ocpp.feed(self.websockets.tick(now_ns))
         return Decoded(
             decoded.items + items, decoded.findings + self.engine.feed(items) + self.engine.tick(now_ns)
@@ -99,8 +101,12 @@ class Chain:
         return shared | {
             "tcp": dict(self.tcp.counters),
             "websocket": dict(self.websockets.counters),
-            "ocpp": dict(self.ocpp.counters),
+            "ocpp": structs.asdict(self.ocpp.counters),
         }
+
+    def _endpoints_of(self, connection: int) -> tuple[str, int, str, int] | None:
+        """(client, port, server, port); without a handshake the websocket room knows the client by its masking."""
+        return self.websockets.endpoints(connection) or self._endpoints.get(connection)
 
     def _decode(self, streams: StreamBatch, below: list[Anomaly]) -> Decoded:
         ended = self._ended
@@ -120,3 +126,10 @@ class Chain:
         if below:
             items = sorted([*below, *items], key=_BY_POSITION)
         return Decoded(items, self.engine.feed(items))
+
+
+def _only_items(items: list[StreamItem]) -> StreamBatch:
+    """A batch without columns."""
+    none = np.zeros(0, dtype=np.int64)
+    octets = np.zeros(0, dtype=np.uint8)
+    return StreamBatch(octets, none, none, none, none, none, none, none, none, items)
