@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import Final, NamedTuple
 
 from ocpp_inspect import limits
@@ -150,16 +151,16 @@ class Search:
     def _judge(self, at: int) -> int:
         """Follow the chain of frames from a candidate: accepted, rejected, or the octets needed to tell."""
         buffer, size = self.buffer, len(self.buffer)
-        score = 0
+        score = frames = 0
         where = at
         is_masked: bool | None = None
-        for _ in range(_CHAIN):
+        for frames in range(_CHAIN):
             header = plausible_header(buffer, where, self._message_bytes)
             if header is None:
                 return _REJECT
             if isinstance(header, int):
                 # The bytes end between two frames, or inside a header.
-                return self._verdict(score, at, where, size) or where + header
+                return self._verdict(score, at, where, size, frames) or where + header
             if is_masked is None:
                 is_masked = header.is_masked
             if header.is_masked != is_masked or (header.first & 0x40 and not self.allows_deflate):
@@ -173,16 +174,18 @@ class Search:
             score += grade
             self.is_masked = is_masked
             where = header.end
-        return self._verdict(score, at, where, size)
+        return self._verdict(score, at, where, size, frames + 1)
 
     def _accept(self, is_masked: bool) -> bool:
         self.is_masked = is_masked
         return True
 
-    def _verdict(self, score: int, at: int, where: int, size: int) -> int:
+    def _verdict(self, score: int, at: int, where: int, size: int, frames: int) -> int:
         if score >= _STRONG and (self.is_known or at in self._ends or where == size):
             return _ACCEPT
-        is_aligned = at in self._ends and where == size
+        # That frames begin and end with segments proves something only when there are not more segments than frames.
+        segments = len(self.marks) - bisect_left(self.marks, (at, 0, 0))
+        is_aligned = at in self._ends and where == size and segments <= frames
         if is_aligned and score >= (_MEDIUM if self.is_known else _STRONG):
             return _ACCEPT
         return _REJECT

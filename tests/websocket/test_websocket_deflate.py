@@ -43,9 +43,16 @@ def test_every_combination(
     extensions = f"permessage-deflate; client_max_window_bits={client_bits}; server_max_window_bits={server_bits}"
     extensions += "" if client_takeover else "; client_no_context_takeover"
     extensions += "" if server_takeover else "; server_no_context_takeover"
-    station, csms = Deflater(bits=client_bits, takeover=client_takeover), Deflater(bits=server_bits, takeover=server_takeover)
+    station, csms = (
+        Deflater(bits=client_bits, takeover=client_takeover),
+        Deflater(bits=server_bits, takeover=server_takeover),
+    )
     texts = [CALL.replace(b"1", str(index).encode() * 200) for index in range(12)]
-    steps = [step for text in texts for step in ((0, up(station(text), 0xC1)), (1, frame(csms(text), first=0xC1)), (0, up(text)))]
+    steps = [
+        step
+        for text in texts
+        for step in ((0, up(station(text), 0xC1)), (1, frame(csms(text), first=0xC1)), (0, up(text)))
+    ]
     out = play(opened(*steps, extensions=extensions), columns=columns)
     assert payloads(out) == [(side, text) for text in texts for side in ("station", "csms", "station")]
     assert names(out) == []
@@ -61,7 +68,11 @@ def test_final_blocks_keep_the_window() -> None:
         stream = zlib.compressobj(wbits=-15, zdict=window) if window else zlib.compressobj(wbits=-15)
         return stream.compress(text) + stream.flush(zlib.Z_FINISH) + b"\x00"
 
-    steps = [(0, up(finished(CALL, b""), 0xC1)), (0, up(finished(CALL, CALL), 0xC1)), (0, up(finished(CALL, CALL * 2), 0xC1))]
+    steps = [
+        (0, up(finished(CALL, b""), 0xC1)),
+        (0, up(finished(CALL, CALL), 0xC1)),
+        (0, up(finished(CALL, CALL * 2), 0xC1)),
+    ]
     out = play(opened(*steps, extensions=BOTH))
     assert payloads(out) == [("station", CALL)] * 3
     assert names(out) == []
@@ -87,7 +98,12 @@ def test_without_takeover_the_next_message_recovers() -> None:
 
 def test_a_sender_that_begins_anew_recovers() -> None:
     again = Deflater()
-    steps = [(0, up(Deflater()(CALL), 0xC1)), (0, up(b"\xff" * 20, 0xC1)), (0, up(again(CALL), 0xC1)), (0, up(again(CALL), 0xC1))]
+    steps = [
+        (0, up(Deflater()(CALL), 0xC1)),
+        (0, up(b"\xff" * 20, 0xC1)),
+        (0, up(again(CALL), 0xC1)),
+        (0, up(again(CALL), 0xC1)),
+    ]
     out = play(opened(*steps, extensions=BOTH))
     assert payloads(out) == [("station", CALL)] * 3
 

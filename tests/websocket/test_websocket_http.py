@@ -19,7 +19,12 @@ def test_an_upgrade_is_described() -> None:
     assert (upgrade.offered, upgrade.subprotocol) == (("ocpp2.0.1", "ocpp1.6"), "ocpp1.6")
     assert (upgrade.user, upgrade.has_password, upgrade.password_length) == ("CP1", True, 6)
     assert (upgrade.forwarded_for, upgrade.user_agent, upgrade.server_agent) == ("1.2.3.4, 5.6.7.8", "box/1", "s")
-    assert (upgrade.client, upgrade.client_port, upgrade.server, upgrade.server_port) == ("10.0.0.9", 40000, "10.0.0.1", 80)
+    assert (upgrade.client, upgrade.client_port, upgrade.server, upgrade.server_port) == (
+        "10.0.0.9",
+        40000,
+        "10.0.0.1",
+        80,
+    )
     assert (upgrade.ts_ns, upgrade.response_ns, upgrade.position) == (1001, 1002, 2)
     assert b"secret" not in repr(upgrade).encode()
 
@@ -29,7 +34,9 @@ def test_the_head_and_the_first_frames_in_any_pieces() -> None:
     assert payloads(whole) == [("csms", CALL), ("csms", CALL), ("station", CALL)]
     octets = request()
     answered = answer() + frame(CALL) + frame(CALL)
-    pieces = [(0, octets[i : i + 1]) for i in range(len(octets))] + [(1, answered[i : i + 1]) for i in range(len(answered))]
+    pieces = [(0, octets[i : i + 1]) for i in range(len(octets))] + [
+        (1, answered[i : i + 1]) for i in range(len(answered))
+    ]
     out = play(pieces)
     assert payloads(out) == [("csms", CALL), ("csms", CALL)]
     assert names(out) == names(whole) == []
@@ -39,7 +46,11 @@ def test_the_head_and_the_first_frames_in_any_pieces() -> None:
     ("head", "body", "close"),
     [
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\n", b"nope", "fin"),
-        (b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n", b"2;a=b\r\nno\r\n2\r\npe\r\n0\r\nT: x\r\n\r\n", "fin"),
+        (
+            b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"2;a=b\r\nno\r\n2\r\npe\r\n0\r\nT: x\r\n\r\n",
+            "fin",
+        ),
         (b"HTTP/1.1 426 Upgrade Required\r\n\r\n", b"nope", "fin"),
         (b"HTTP/1.0 503 Unavailable\r\n\r\n", b"nope", "rst"),
         (b"HTTP/1.1 403\r\nContent-Length: 900\r\n\r\n", b"nope", "end"),
@@ -81,7 +92,10 @@ def test_no_answer_at_all() -> None:
 def test_through_a_forward_proxy() -> None:
     (upgrade,) = only(play([(0, request(target="http://u:p@csms.example:8080/ocpp/CP1")), (1, answer())]), Upgrade)
     assert upgrade.path == "/ocpp/CP1"
-    tunnel = [(0, b"CONNECT csms:80 HTTP/1.1\r\nHost: csms\r\n\r\n"), (1, b"HTTP/1.1 200 Connection established\r\n\r\n")]
+    tunnel = [
+        (0, b"CONNECT csms:80 HTTP/1.1\r\nHost: csms\r\n\r\n"),
+        (1, b"HTTP/1.1 200 Connection established\r\n\r\n"),
+    ]
     out = play([*tunnel, *opened((0, up(CALL)))])
     assert payloads(out) == [("station", CALL)]
     assert names(out) == []
@@ -98,7 +112,11 @@ def test_through_a_forward_proxy() -> None:
         ("http.missing_upgrade", request().replace(b"Upgrade: websocket\r\n", b""), answer()),
         ("http.missing_connection", request().replace(b"Connection: Upgrade\r\n", b""), answer()),
         ("http.missing_key", request().replace(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b""), answer()),
-        ("http.bad_key", request().replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"YWJj"), answer(accept="3a5CCPQwTy9Z3aIwP0n8tDoTzzg=")),
+        (
+            "http.bad_key",
+            request().replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"YWJj"),
+            answer(accept="3a5CCPQwTy9Z3aIwP0n8tDoTzzg="),
+        ),
         ("http.missing_version", request().replace(b"Sec-WebSocket-Version: 13\r\n", b""), answer()),
         ("http.bad_version", request().replace(b"Version: 13", b"Version: 8"), answer()),
         ("http.no_subprotocol_offered", request(protocol=None), answer(protocol=None)),
@@ -109,7 +127,11 @@ def test_through_a_forward_proxy() -> None:
         ("http.answer_missing_connection", request(), answer().replace(b"keep-alive, upgrade", b"close")),
         ("http.subprotocol_not_offered", request(), answer(protocol="ocpp2.0.1")),
         ("http.no_subprotocol_selected", request(), answer(protocol=None)),
-        ("http.several_subprotocols_selected", request(protocol="ocpp1.6, ocpp2.0.1"), answer(protocol="ocpp1.6, ocpp2.0.1")),
+        (
+            "http.several_subprotocols_selected",
+            request(protocol="ocpp1.6, ocpp2.0.1"),
+            answer(protocol="ocpp1.6, ocpp2.0.1"),
+        ),
         ("http.extension_not_offered", request(), answer(extensions="permessage-deflate")),
         ("http.bad_extension", request(extensions="x-a"), answer(extensions="x-a")),
         (

@@ -54,9 +54,14 @@ def test_joined_with_compression() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 3000), st.booleans(), st.randoms(use_true_random=False))
-def test_a_join_anywhere_never_gives_a_message_that_was_not_sent(start: int, compressed: bool, generator: random.Random) -> None:
+def test_a_join_anywhere_never_gives_a_message_that_was_not_sent(
+    start: int, compressed: bool, generator: random.Random
+) -> None:
     deflate = Deflater()
-    texts = [f'[2,"{index}","DataTransfer",{{"data":"{generator.randbytes(generator.randrange(90)).hex()}"}}]'.encode() for index in range(25)]
+    texts = [
+        f'[2,"{index}","DataTransfer",{{"data":"{generator.randbytes(generator.randrange(90)).hex()}"}}]'.encode()
+        for index in range(25)
+    ]
     stream = b"".join(up(deflate(text), 0xC1) if compressed else up(text) for text in texts)
     cut, steps = start, []
     while cut < len(stream):
@@ -94,7 +99,9 @@ def test_a_gap_that_ends_with_the_frame() -> None:
 
 @pytest.mark.parametrize("length", [0, 77])
 def test_a_gap_between_frames(length: int) -> None:
-    out = play(opened((0, up(CALL)), (0, length), (0, b"tail of a lost frame" + up(CALL)), (0, up(CALL)), (1, frame(ANSWER))))
+    out = play(
+        opened((0, up(CALL)), (0, length), (0, b"tail of a lost frame" + up(CALL)), (0, up(CALL)), (1, frame(ANSWER)))
+    )
     assert payloads(out) == [("station", CALL)] * 3 + [("csms", ANSWER)]
     assert [(loss.cause, loss.bytes, loss.side) for loss in only(out, Loss)] == [
         ("gap", length, "station"),
@@ -106,7 +113,15 @@ def test_a_gap_loses_the_history_of_its_direction_only() -> None:
     station, csms = Deflater(), Deflater()
     up_messages = [up(station(CALL), 0xC1) for _ in range(4)]
     down = [frame(csms(ANSWER), first=0xC1) for _ in range(4)]
-    steps = [(0, up_messages[0]), (1, down[0]), (0, len(up_messages[1])), (1, down[1]), (0, up_messages[2]), (1, down[2]), (0, up_messages[3])]
+    steps = [
+        (0, up_messages[0]),
+        (1, down[0]),
+        (0, len(up_messages[1])),
+        (1, down[1]),
+        (0, up_messages[2]),
+        (1, down[2]),
+        (0, up_messages[3]),
+    ]
     out = play(opened(*steps, extensions=BOTH))
     assert payloads(out) == [("station", CALL)] + [("csms", ANSWER)] * 3
     assert only(out, ConnectionClosed)[0].undecodable == 2

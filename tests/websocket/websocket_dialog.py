@@ -86,16 +86,27 @@ Step = tuple[int, bytes] | tuple[int, int]  # (direction, octets) or (direction,
 
 
 def items_of(
-    steps: Iterable[Step], *, midway: bool = False, close: str | None = "fin", client: int | None = 0, closed_by: int = 0
+    steps: Iterable[Step],
+    *,
+    midway: bool = False,
+    close: str | None = "fin",
+    client: int | None = 0,
+    closed_by: int = 0,
 ) -> list[StreamItem]:
-    found: list[StreamItem] = [
-        StreamOpened(CONNECTION, FLOW, 1000, CONNECTION, 0, None if midway else client, midway)
-    ]
+    found: list[StreamItem] = [StreamOpened(CONNECTION, FLOW, 1000, CONNECTION, 0, None if midway else client, midway)]
     offsets = [0, 0]
     position = 0
     for direction, what in steps:
         position += 1
-        common = (CONNECTION, FLOW.pair, direction, 1000 + position, CONNECTION + position, position, offsets[direction])
+        common = (
+            CONNECTION,
+            FLOW.pair,
+            direction,
+            1000 + position,
+            CONNECTION + position,
+            position,
+            offsets[direction],
+        )
         if isinstance(what, int):
             found.append(StreamGap(*common, what))
             offsets[direction] += what
@@ -110,9 +121,7 @@ def items_of(
 
 
 def batch_of_items(items: Sequence[StreamItem]) -> StreamBatch:
-    return StreamBatch(
-        np.zeros(0, dtype=np.uint8), EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, list(items)
-    )
+    return StreamBatch(np.zeros(0, dtype=np.uint8), EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, list(items))
 
 
 def batch_of_columns(items: Sequence[StreamData]) -> StreamBatch:
@@ -170,7 +179,9 @@ def run(batches: Iterable[StreamBatch], room: WebSockets | None = None, *, end_n
     return out + room.finish(end_ns)
 
 
-def play(steps: Iterable[Step], room: WebSockets | None = None, *, columns: bool = False, **options: Any) -> list[WsItem]:
+def play(
+    steps: Iterable[Step], room: WebSockets | None = None, *, columns: bool = False, **options: Any
+) -> list[WsItem]:
     return run(batches_of(items_of(steps, **options), columns=columns), room)
 
 
