@@ -108,6 +108,16 @@ class Tcp:
             nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, self._take_out(),
         )  # fmt: skip
 
+    @property
+    def tracked_connections(self) -> int:
+        """Connections in the table, closed ones included."""
+        return self._slots.tracked
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that octets behind holes take."""
+        return self._held_bytes
+
     def _take_out(self) -> list[StreamItem]:
         out = sorted(self._out, key=_BY_POSITION)
         self._out.clear()  # connections keep a reference to this list
