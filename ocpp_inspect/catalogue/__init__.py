@@ -25,6 +25,8 @@ VERSIONS: Final = ("1.6", "2.0", "2.0.1", "2.1")
 _GUESSES: Final = ("1.6", "2.0.1", "2.1", "2.0")
 """Order in which a message of unknown version is tried; the first whose sentence lacks nothing wins."""
 
+_DESCRIPTION_CHARACTERS: Final = 200  # of a refusal's text: it explains what no other field does
+
 CatalogueError = reader.CatalogueError
 
 
@@ -118,7 +120,7 @@ def summarise(
     if kind in ("CALLERROR", "CALLRESULTERROR"):
         head = "refused" if kind == "CALLERROR" else "answer refused"
         code = formats.shown(error_code) or "no error code"
-        text = formats.shown(error_description)
+        text = error_description[:_DESCRIPTION_CHARACTERS] if isinstance(error_description, str) else ""
         line = f"{head}: {code}" + (f" — {text}" if text else "")
     elif kind == "INVALID":
         line = "not an OCPP message"
@@ -135,7 +137,7 @@ def _sentence(version: str, action: str, payload: Any, request: Any, answer: boo
         if template is None:
             continue
         text, missing = template.say(payload, request)
-        if missing < fewest:
+        if missing < fewest and text.strip(" ?,:()"):
             best, fewest = text, missing
         if not missing:
             break

@@ -21,6 +21,7 @@ _MEASURANDS: Final = 4  # of one meter reading that are said
 _EXACT: Final = 10**15  # above it a number is shown in powers of ten
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?(.*)", re.DOTALL)
 
 
@@ -141,6 +142,12 @@ def short(value: Any) -> str:
     return text if len(text) <= _SHORT_CHARACTERS else text[: _SHORT_CHARACTERS - 1] + "…"
 
 
+def identifier(value: Any) -> str:
+    """An identifier; of a UUID the first eight digits, which tell it from others."""
+    text = shown(value)
+    return text[:8] + "…" if _UUID.fullmatch(text) else short(text)
+
+
 def url(value: Any) -> str:
     """Scheme, host and the end of the path; no credentials, no query."""
     text = value[:2000] if isinstance(value, str) else shown(value)
@@ -251,6 +258,7 @@ FORMATS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "tag": tag,
     "quote": quote,
     "short": short,
+    "id": identifier,
     "url": url,
     "size": size,
     "list": listed,

@@ -6,7 +6,7 @@ r"""A sentence template and a payload in; one line of text out. No `eval`, no co
                     `request.` at the start reaches into the payload of the CALL that is answered.
 `{path|path}`       the first of them that is present.
 `{path:format}`     the value in a format of `formats.FORMATS`: `tag`, `n`, `Wh`, `W`, `duration`, `time`, `word`,
-                    `quote`, `short`, `url`, `size`, `list`, `meter`; `count noun` counts a list ("3 nouns").
+                    `quote`, `short`, `id`, `url`, `size`, `list`, `meter`; `count noun` counts a list ("3 nouns").
 `{path*phrase}`     the item there, or each item of the list there, said by a phrase: three, then "and 4 more".
 `{@phrase}`         a named part of a sentence, from the file's `phrases`; its paths start where the sentence's do.
 `{?path}`           says nothing; holds when the path is present. `{?path=text}`, `{?path!=text}` compare (`!=`

@@ -18,11 +18,11 @@ _LARGEST_NS: Final = 253_402_300_799 * SECOND_NS  # the year 9999: later times a
 
 
 def span(ns: int) -> str:
-    """A duration with two units at most: "45 ms", "1.24 s", "4 min 12 s", "3 d 4 h"."""
+    """A duration with two units at most: "0.8 ms", "45 ms", "1.24 s", "4 min 12 s", "3 d 4 h"."""
     if ns < 0:
         return "-" + span(-ns)
-    if ns < 10**6:
-        return f"{ns / 1000:.0f} µs"
+    if ns < 9_950_000:
+        return f"{ns / 10**6:.1f} ms"
     if ns < SECOND_NS:
         return f"{ns / 10**6:.0f} ms" if ns < 999_500_000 else "1 s"
     if ns < 60 * SECOND_NS:

@@ -304,3 +304,9 @@ def _losses(database: Any, stations: dict[str, Station]) -> None:
         if station := stations.get(name):
             group = LossGroup(cause or "", count, int(lost_bytes or 0), int(messages or 0))
             station.losses = [*station.losses, group]
+
+
+def severities(database: Any) -> dict[str, int]:
+    """Severity → number of findings that are violations; the inconclusive ones fail nobody."""
+    rows = database.execute("SELECT severity, count(*) FROM findings WHERE verdict = 'violation' GROUP BY severity")
+    return dict(rows.fetchall())

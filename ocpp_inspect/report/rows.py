@@ -13,7 +13,7 @@ import msgspec
 
 from ocpp_inspect.limits import REPORT_RAW_BYTES, REPORT_ROWS
 
-EventType: TypeAlias = Literal["open", "upgrade", "message", "control", "loss", "close", "finding"]
+EventType: TypeAlias = Literal["open", "upgrade", "message", "control", "loss", "close", "finding", "anomaly"]
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -173,7 +173,7 @@ _OPENS = _select(
     ),
 )
 _CLOSES = _select(
-    "connections WHERE is_ocpp",
+    "connections WHERE is_ocpp AND (coalesce(upgrade_status, 101) = 101 OR messages > 0)",
     ts_ns="epoch_ns(closed_at)",
     phase="3",
     ord="connection_id * 100000",
@@ -227,7 +227,7 @@ _FINDINGS = _select(
     ts_ns="coalesce(said_ns, epoch_ns(f.ts))",
     phase="2",
     ord="coalesce(m.id, (f.capture_id * 10000000000 + f.frame_no) * 100000 + 99999, 9223372036854775807)",
-    after_it="1 + f.finding_id",
+    after_it="2 + f.finding_id",
     type="'finding'",
     connection_id="f.connection_id",
     station="f.station",
@@ -244,6 +244,27 @@ _FINDINGS = _select(
         more="greatest(len(f.evidence) - 6, 0)",
         ts_ns="epoch_ns(f.ts)",
     ),
+)
+
+
+# An anomaly whose detail a finding repeats is told by the finding; those below HTTP belong to the network, not here.
+_ANOMALIES = _select(
+    "anomalies a ANTI JOIN findings f ON f.capture_id = a.capture_id AND f.frame_no = a.frame_no"
+    " AND contains(f.text, a.detail)"
+    " LEFT JOIN (SELECT message_id AS id, epoch_ns(ts) AS said_ns FROM messages) m"
+    " ON m.id = a.message_id AND a.message_id > 0 WHERE layer IN ('http', 'ws', 'ocpp', 'rpc', 'schema')",
+    ts_ns="coalesce(said_ns, epoch_ns(a.ts))",
+    phase="2",
+    ord="coalesce(m.id, (a.capture_id * 10000000000 + a.frame_no) * 100000 + 99998, 9223372036854775807)",
+    after_it="1",
+    type="'anomaly'",
+    connection_id="a.connection_id",
+    station="a.station",
+    sender="a.sender",
+    frame_no="a.frame_no",
+    kind="a.name",
+    message_id="coalesce(m.id, 0)",
+    extra=_json(detail="left(a.detail, 400)", path="left(a.path, 200)"),
 )
 
 
@@ -269,9 +290,11 @@ def _query(choice: Choice) -> tuple[str, list[Any]]:
         messages = f"SELECT * FROM ({_MESSAGES}) WHERE {_belongs(choice, values)}"  # noqa: S608
         wanted = f"SELECT message_id FROM messages WHERE {_belongs(choice, values)}"  # noqa: S608
         findings = f"SELECT * FROM ({_FINDINGS}) WHERE message_id IN ({wanted})"  # noqa: S608
-        sources = [messages, findings]
+        anomalies = f"SELECT * FROM ({_ANOMALIES}) WHERE message_id IN ({wanted})"  # noqa: S608
+        values.extend(values[: len(values) // 2])
+        sources = [messages, findings, anomalies]
     else:
-        sources = [_MESSAGES, _UPGRADES, _OPENS, _CLOSES, _CONTROLS, _LOSSES, _FINDINGS]
+        sources = [_MESSAGES, _UPGRADES, _OPENS, _CLOSES, _CONTROLS, _LOSSES, _FINDINGS, _ANOMALIES]
     conditions = ["ts_ns IS NOT NULL"]
     for condition, value in (("ts_ns >= ?", choice.since_ns), ("ts_ns <= ?", choice.until_ns)):
         if value is not None:
@@ -328,6 +351,8 @@ def stations(database: Any) -> list[tuple[str, int, int]]:
         " SELECT coalesce(station, '') AS station, min(epoch_ns(ts)) AS first_ns, count(*) AS number"
         " FROM messages GROUP BY 1 UNION ALL"
         " SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM upgrades GROUP BY 1 UNION ALL"
+        " SELECT coalesce(station, ''), min(epoch_ns(opened_at)), 0 FROM connections WHERE is_ocpp GROUP BY 1 UNION ALL"
+        " SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM losses GROUP BY 1 UNION ALL"
         " SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM findings GROUP BY 1"
         ") GROUP BY 1 ORDER BY 2, 1"
     ).fetchall()
@@ -340,15 +365,19 @@ def time_range(database: Any) -> tuple[int, int]:
         "SELECT epoch_ns(min(first_ts)), epoch_ns(max(last_ts)) FROM ("
         " SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM messages UNION ALL"
         " SELECT min(ts), max(ts) FROM upgrades UNION ALL"
+        " SELECT min(ts), max(ts) FROM losses UNION ALL"
         " SELECT min(opened_at), max(closed_at) FROM connections WHERE is_ocpp)"
     ).fetchone()
     return (row[0] or 0, row[1] or 0) if row is not None else (0, 0)
 
 
-def open_transactions(database: Any, station: str | None) -> int:
-    """How many transactions a station has at most a name for: the bound of the brackets in the gutter."""
+def open_transactions(database: Any, station: str | None, limit: int) -> int:
+    """How many transactions run side by side at most (up to `limit`), as far as messages that name one tell."""
     row = database.execute(
-        "SELECT count(DISTINCT transaction) FROM messages WHERE transaction IS NOT NULL AND (? IS NULL OR station = ?)",
+        "WITH runs AS (SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM messages"
+        "  WHERE transaction IS NOT NULL AND (? IS NULL OR station = ?) GROUP BY station, transaction),"
+        " marks AS (SELECT first_ts AS ts, 1 AS step FROM runs UNION ALL SELECT last_ts, -1 FROM runs)"
+        " SELECT max(running) FROM (SELECT sum(step) OVER (ORDER BY ts, step DESC) AS running FROM marks)",
         [station, station],
     ).fetchone()
-    return int(row[0]) if row is not None else 0
+    return min(int(row[0] or 0), limit) if row is not None else 0

@@ -30,7 +30,8 @@ _SENDERS: Final = {"station": "cyan", "csms": "magenta", "unknown": "white"}
 SEVERITIES: Final = {"error": ("✖", "bold red"), "warning": ("▲", "bold yellow"), "info": ("•", "bold blue")}
 _LIFELINE: Final = "bright_black"
 _FAINT: Final = "bright_black"
-_GAP_NS: Final = 30 * SECOND_NS  # silence worth a line of its own
+_GAP_NS: Final = 120 * SECOND_NS  # silence worth a line of its own: longer than the usual period of meter values
+_SLOW_MS: Final = 5000  # an answer that stands out; rules judge by the station's own timeouts
 _REMEMBERED: Final = 1024  # requests whose payload an answer's sentence may need
 _LANES: Final = 116  # widest dialogue: further apart the eye loses the line
 _STATION_CELLS: Final = 16
@@ -68,10 +69,10 @@ class TimelineOptions(msgspec.Struct, frozen=True):
 def timeline(database: Any, options: TimelineOptions) -> Iterator[Line]:
     """The lines of a timeline: a section a station, or all stations interleaved."""
     first_ns, _ = rows.time_range(database)
-    if options.interleaved or options.choice.station is not None:
+    if options.interleaved:
         yield from Dialogue(database, options, first_ns).lines()
         return
-    known = rows.stations(database)
+    known = [each for each in rows.stations(database) if options.choice.station in (None, each[0])]
     for position, (station, _, messages) in enumerate(known):
         choice = msgspec.structs.replace(options.choice, station=station)
         part = Dialogue(database, msgspec.structs.replace(options, choice=choice), first_ns)
@@ -79,10 +80,9 @@ def timeline(database: Any, options: TimelineOptions) -> Iterator[Line]:
         head = next(lines, None)
         if head is None:
             continue
-        if len(known) > 1:
-            if position:
-                yield []
-            yield heading(station or "station unknown", f"{messages:,} messages".replace(",", " "), options.width)
+        if position:
+            yield []
+        yield heading(station or "station unknown", f"{messages:,} messages".replace(",", " "), options.width)
         yield head
         yield from lines
 
@@ -102,7 +102,7 @@ class Dialogue:
         self._database = database
         self._options = options
         self._start_ns = start_ns
-        self._gutter = Gutter(min(rows.open_transactions(database, options.choice.station), COLUMNS))
+        self._gutter = Gutter(rows.open_transactions(database, options.choice.station, COLUMNS))
         self._name_cells = _STATION_CELLS if options.interleaved and options.choice.station is None else 0
         self._frame_cells = 9 if options.width >= 100 else 0
         self._before = 13 + (self._name_cells + 1 if self._name_cells else 0)
@@ -152,7 +152,7 @@ class Dialogue:
 
     def _passed(self, event: Event) -> Iterator[Line]:
         """The date where it changes, and silence that is worth a line."""
-        if event.type == "finding":
+        if event.type in ("finding", "anomaly"):
             return
         today = day(event.ts_ns, self._options.clock)
         silence = event.ts_ns - self._last_ns if self._last_ns is not None else 0
@@ -190,6 +190,8 @@ class Dialogue:
                 return self._message(event)
             case "finding":
                 return self._finding(event)
+            case "anomaly":
+                return self._anomaly(event)
             case "control":
                 return self._control(event)
             case _:
@@ -210,8 +212,6 @@ class Dialogue:
             )
         if event.kind == "INVALID" and event.raw:
             sentence = f"{sentence}: {event.raw[:100]}"
-        elif event.schema_valid is False:
-            sentence += "  ⚠ not valid"
         is_call = event.kind in ("CALL", "SEND")
         follows = bool(event.request_id) and event.request_id == self._last_call
         self._last_call = event.message_id if is_call else self._last_call
@@ -222,13 +222,7 @@ class Dialogue:
             head = (f"{action}  " if action else "", "bold " + _SENDERS.get(event.sender, "white"))
         else:
             head = ("" if follows or not action else f"{action}: ", _FAINT)
-        latency = "" if event.latency_ms is None else span(int(event.latency_ms * 10**6))
-        slow = event.latency_ms is not None and event.latency_ms >= 5000
-        tail: Line = [(latency.rjust(9), "yellow" if slow else _FAINT)]
-        if self._frame_cells:
-            tail.append((f"#{event.frame}".rjust(self._frame_cells), _FAINT))
-        fill = "─" if is_call else "╌"
-        content = self._arrow(event.sender, head, safe(sentence), style, fill, tail)
+        content = self._arrow(event, head, safe(sentence), style, "─" if is_call else "╌")
         return self._stacked(event, content, brackets)
 
     def _stacked(self, event: Event, content: list[Line], brackets: Line) -> list[Line]:
@@ -236,8 +230,16 @@ class Dialogue:
         first = self._beside(content[0], event, brackets)
         return [first, *(self._beside(line) for line in content[1:])]
 
-    def _arrow(self, sender: str, head: tuple[str, str], text: str, style: str, fill: str, tail: Line) -> list[Line]:
+    def _tail(self, event: Event) -> Line:
+        """Latency and frame, right of the dialogue."""
+        latency = "" if event.latency_ms is None else span(int(event.latency_ms * 10**6))
+        slow = event.latency_ms is not None and event.latency_ms >= _SLOW_MS
+        frame = f"#{event.frame}" if event.frame and self._frame_cells else ""
+        return [(latency.rjust(9), "yellow" if slow else _FAINT), (frame.rjust(self._frame_cells), _FAINT)]
+
+    def _arrow(self, event: Event, head: tuple[str, str], text: str, style: str, fill: str) -> list[Line]:
         """Text at its sender's lifeline and an arrow to the other one."""
+        sender, tail = event.sender, self._tail(event)
         room = self._lanes - 2 - 6  # lifelines, two blanks, the shortest arrow
         head_cells = width_of(head[0])
         wrapped = wrap(text, room, room - head_cells)
@@ -260,15 +262,14 @@ class Dialogue:
 
     def _control(self, event: Event) -> list[Line]:
         extra = extra_of(event)
-        tail: Line = [("" if event.latency_ms is None else span(int(event.latency_ms * 10**6)).rjust(9), _FAINT)]
         if event.kind == "close":
             code = extra.get("code")
             known = _CLOSE_CODES.get(code, "") if isinstance(code, int) else "no code"
             reason = safe(extra.get("reason") or "", 200)
             text = " ".join(filter(None, ("close", str(code or ""), known, f"“{reason}”" if reason else "")))
-            content = self._arrow(event.sender, ("", ""), text, "yellow", "─", tail)
+            content = self._arrow(event, ("", ""), text, "yellow", "─")
         else:
-            content = self._arrow(event.sender, ("", ""), event.kind, _FAINT, "╌", tail)
+            content = self._arrow(event, ("", ""), event.kind, _FAINT, "╌")
         return self._stacked(event, content, self._gutter.running())
 
     def _notice(self, event: Event) -> list[Line]:
@@ -280,7 +281,14 @@ class Dialogue:
         for number, line in enumerate(wrapped):
             rest = self._lanes - 6 - width_of(line)
             if number == 0:
-                content.append([(f"╞{sign * 2} ", style), (line, style), (" " + sign * max(rest, 1) + "╡", style)])
+                content.append(
+                    [
+                        (f"╞{sign * 2} ", style),
+                        (line, style),
+                        (" " + sign * max(rest, 1) + "╡", style),
+                        *self._tail(event),
+                    ]
+                )
             else:
                 content.append([("│   ", _LIFELINE), (line, style), (" " * (rest + 1) + "│", _LIFELINE)])
         return self._stacked(event, content, self._gutter.running())
@@ -307,6 +315,19 @@ class Dialogue:
         for line in wrapped[1:]:
             found.append(self._beside([("│   ", _LIFELINE), (line, style.removeprefix("bold "))], None, running))
         return found
+
+    def _anomaly(self, event: Event) -> list[Line]:
+        """A fact that no finding tells, faint: it judges nothing."""
+        extra = extra_of(event)
+        name = safe(event.kind, 60)
+        text = ": ".join(filter(None, (name, safe(extra.get("detail"), 400))))
+        room = self._lanes + 9 + self._frame_cells - 6
+        running = self._gutter.running()
+        wrapped = wrap(text, room)
+        return [
+            self._beside([("│ ", _LIFELINE), ("◦ " if number == 0 else "  ", _FAINT), (line, _FAINT)], None, running)
+            for number, line in enumerate(wrapped)
+        ]
 
 
 def finding_label(severity: str, verdict: str) -> tuple[str, str, str]:
@@ -391,7 +412,7 @@ def _upgrade(extra: dict[str, Any], ends: str) -> tuple[str, str]:
     path = extra.get("path") or ""
     if status != 101:
         offered = ", ".join(str(each) for each in extra.get("offered") or ()) or "no subprotocol"
-        body = f" “{extra['body']}”" if extra.get("body") else ""
+        body = f" “{str(extra['body']).strip()}”" if extra.get("body") else ""
         answer = f"refused with HTTP {status}{body}" if status else "no answer was seen"
         return f"upgrade to {path} ({offered}) {answer} — {ends}", "bold red"
     parts = [extra.get("subprotocol") or "no subprotocol", ends]
@@ -419,29 +440,44 @@ def _loss(event: Event, extra: dict[str, Any]) -> str:
     lost = f"{extra['bytes']:,} bytes".replace(",", " ") if extra.get("bytes") else ""
     count = extra.get("messages") or 0
     messages = f"{count} message{'' if count == 1 else 's'} unknown" if count else ""
-    detail = ", ".join(filter(None, (lost, messages)))
+    times = f"{extra['times']} times" if extra.get("times") else ""
+    detail = ", ".join(filter(None, (times, lost, messages)))
     return f"loss{sender}: {cause}" + (f" ({detail})" if detail else "")
 
 
 def _joined(events: Iterable[Event], compact: bool) -> Iterator[Event]:
-    """A ping and the pong that follows it become one event with a latency; so do, if `compact`, a call and `{}`."""
+    """Events that one line tells: a ping with its pong, losses in a row and, if `compact`, a call with an empty answer."""
     held: Event | None = None
     for event in events:
-        joined = held is not None and _completes(held, event)
         if held is not None:
+            if held.type == "loss" and _adds(held, event):
+                continue
+            joined = held.type != "loss" and _completes(held, event)
             if joined:
                 held.kind = "ping, pong" if held.kind == "ping" else held.kind
                 held.latency_ms = (event.ts_ns - held.ts_ns) / 10**6
             yield held
             held = None
-        if joined:
-            continue
-        if event.kind == "ping" or (compact and event.kind == "CALL"):
+            if joined:
+                continue
+        if event.type == "loss" or event.kind == "ping" or (compact and event.kind == "CALL"):
             held = event
         else:
             yield event
     if held is not None:
         yield held
+
+
+def _adds(first: Event, second: Event) -> bool:
+    """Whether the second event is another loss of the same kind; the first one then tells both."""
+    if second.type != "loss" or second.kind != first.kind or second.connection != first.connection:
+        return False
+    one, other = extra_of(first), extra_of(second)
+    total = {name: (one.get(name) or 0) + (other.get(name) or 0) for name in ("bytes", "messages")}
+    total["times"] = (one.get("times") or 1) + 1
+    first.extra = json.dumps(total)
+    first.sender = first.sender if first.sender == second.sender else "unknown"
+    return True
 
 
 def _completes(first: Event, second: Event) -> bool:
@@ -452,8 +488,12 @@ def _completes(first: Event, second: Event) -> bool:
         second.kind == "CALLRESULT"
         and second.request_id == first.message_id
         and second.schema_valid is not False
-        and payload_of(second) == {}
+        and _says_nothing(second.action, payload_of(second))
     )
+
+
+def _says_nothing(action: str, payload: Any) -> bool:
+    return payload == {} or (action == "Heartbeat" and isinstance(payload, dict) and set(payload) == {"currentTime"})
 
 
 def _problems(said: Iterable[tuple[Event, list[Line]]], context: int) -> Iterator[tuple[Event, list[Line]]]:

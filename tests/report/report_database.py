@@ -175,18 +175,19 @@ class Site:
             messages=messages,
         )
 
-    def anomaly(self, seconds: float, name: str, detail: str) -> None:
+    def anomaly(self, seconds: float, name: str, detail: str, message_id: int | None = None) -> None:
         self.insert(
             "anomalies",
             name=name,
             layer=name.partition(".")[0],
             connection_id=self.connection,
             capture_id=1,
-            frame_no=self.next_frame(),
+            frame_no=message_id // 100_000 % 10**10 if message_id else self.next_frame(),
             station=self.station,
             ts=self.at(seconds),
             sender="station",
             detail=detail,
+            message_id=message_id,
         )
 
     def finding(
@@ -409,7 +410,7 @@ def cp_0001(site: Site) -> None:
         "OCPP-J 1.6 §4.1.2",
         bad,
     )
-    site.anomaly(311.0, "ocpp.not_json", "ends inside an object at character 69")
+    site.anomaly(311.0, "ocpp.not_json", "it ends inside an object at character 69", bad)
     lost = site.call(320.0, "station", "Heartbeat", {})
     site.finding(
         350.0, "RPC-005", "warning", "csms", "Heartbeat 33 is unanswered after 30 s", "OCPP-J 1.6 §4.1.1", lost
