@@ -157,7 +157,7 @@ def _member(value: Any, kind: str) -> bytes:
         octets = value.encode()
         try:
             orjson.loads(octets)
-            return bytes(octets)  # as it is on the wire, so that no digit of a number is lost
+            return bytes(octets)  # JSON inside JSON, not a text with quotes in it
         except orjson.JSONDecodeError:
             return json.dumps(value).encode()
     return json.dumps(plain(value), ensure_ascii=False).encode()

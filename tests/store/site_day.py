@@ -110,8 +110,8 @@ class Site:
     def info(self, path: str) -> CaptureInfo:
         """The capture's record."""
         return CaptureInfo(
-            self.capture, path, "pcapng+gzip", ["ETHERNET"], START_NS, START_NS + 10**9, self.frame, 5000 + self.capture,
-            3, True, ["a comment"], ["cut at 77"],
+            self.capture, path, "pcapng+gzip", ["ETHERNET"], START_NS, START_NS + 10**9, self.frame,
+            5000 + self.capture, 3, True, ["a comment"], ["cut at 77"],
         )  # fmt: skip
 
 
@@ -179,7 +179,8 @@ def day(capture: int = 1) -> Site:
     site.exchange(1, "CP2", "StatusNotification", available, {}, "2.0.1")
     component = {"name": "Connector", "evse": {"id": 1, "connectorId": 1}}
     change = {
-        "timestamp": moment(2), "component": component, "variable": {"name": "AvailabilityState"}, "actualValue": "Occupied",
+        "timestamp": moment(2), "component": component, "variable": {"name": "AvailabilityState"},
+        "actualValue": "Occupied",
     }  # fmt: skip
     site.exchange(2, "CP2", "NotifyEvent", {"seqNo": 0, "eventData": [change]}, {}, "2.0.1")
     event(3, "Started", 100, evse={"id": 1, "connectorId": 1}, idToken={"idToken": "AB", "type": "ISO14443"})

@@ -195,7 +195,7 @@ def test_a_huge_text_is_whole_in_its_pieces(tmp_path: Path) -> None:
 
 
 def test_no_digit_of_a_number_is_lost(tmp_path: Path) -> None:
-    """`raw` is the truth, and the payload is cut out of it, not written again."""
+    """`raw` is the truth; the payload shows what DuckDB makes of the number."""
     number = "0.1000000000000000055511151231257827021181583404541015625000000000000000001"
     raw = f'[2,"1","DataTransfer",{{"a":{number}}}]'.encode()
     database = store(tmp_path / "a.duckdb", batch_of(message(1, raw=raw)))
