@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from ocpp_inspect.limits import REPORT_ROWS
 from ocpp_inspect.report.lines import Line
 from ocpp_inspect.report.safe import safe
-from ocpp_inspect.report.timeline import finding_label
-
-_FAINT: Final = "bright_black"
+from ocpp_inspect.report.wording import FAINT, finding_label
 
 
 def findings(database: Any, station: str | None = None) -> Iterator[Line]:
@@ -25,12 +23,12 @@ def findings(database: Any, station: str | None = None) -> Iterator[Line]:
         for name, capture, frame, rule, severity, verdict, blame, text, reference, captures in rows:
             _, style, label = finding_label(severity or "", verdict or "")
             place = f"frame {frame or '?'}" + (f" of capture {capture}" if captures > 1 else "")
-            line: Line = [(safe(name, 64) or "unknown station", "bold cyan"), (f" {place} ", _FAINT)]
+            line: Line = [(safe(name, 64) or "unknown station", "bold cyan"), (f" {place} ", FAINT)]
             line += [
                 (safe(rule, 40), style),
                 (f" {label} {safe(blame, 20) or 'unknown'}: ", style.removeprefix("bold ")),
             ]
             line.append((safe(text, 1000), ""))
             if reference:
-                line.append((f" [{safe(reference, 120)}]", _FAINT))
+                line.append((f" [{safe(reference, 120)}]", FAINT))
             yield line

@@ -57,11 +57,13 @@ class Event(msgspec.Struct, gc=False):
     schema_valid: bool | None
     transaction: str | None
     extra: str | None  # JSON object, by type
+    joined: Event | None = None  # the later event that its line tells too
 
     @property
     def place(self) -> tuple[int, int, int, int]:
-        """Where it stands in the timeline."""
-        return self.ts_ns, self.phase, self.order, self.after
+        """Where it, and what is joined to it, ends in the timeline."""
+        last = self.joined or self
+        return last.ts_ns, last.phase, last.order, last.after
 
 
 _COLUMNS: Final = (  # noqa: SIM905 a list would be twenty lines

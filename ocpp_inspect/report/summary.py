@@ -13,9 +13,8 @@ from ocpp_inspect.report.clock import SECOND_NS, Clock, span, stamp
 from ocpp_inspect.report.facts import Capture, Facts, FindingGroup, Latency, LossGroup, Station, Transaction, collect
 from ocpp_inspect.report.lines import Line, clip, padded, together, width_of, wrap
 from ocpp_inspect.report.safe import safe
-from ocpp_inspect.report.timeline import finding_label
+from ocpp_inspect.report.wording import FAINT, finding_label
 
-_FAINT: Final = "bright_black"
 _LABEL_CELLS: Final = 14
 _ANOMALIES: Final = 8  # kinds told; the database has them all
 _STATIONS: Final = 50
@@ -46,7 +45,7 @@ def summary_of(facts: Facts, width: int = 120, clock: Clock = "utc") -> Iterator
         yield []
         yield from panel(*_title(station), _body(station, max(width, 60) - 4, clock), max(width, 60))
     if facts.stations_total > len(facts.stations):
-        yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", _FAINT)]
+        yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", FAINT)]
     yield []
     yield from _undecoded(facts, width)
     yield from verdict(facts, width)
@@ -81,7 +80,7 @@ def _head(facts: Facts, width: int, clock: Clock) -> Iterator[Line]:
         for note in capture.notes[:3]:
             yield from _hanging([("  ▲ ", "yellow")], safe(note), "yellow", width, 4)
     if len(facts.captures) > _CAPTURES:
-        yield [(f"… and {len(facts.captures) - _CAPTURES} more captures", _FAINT)]
+        yield [(f"… and {len(facts.captures) - _CAPTURES} more captures", FAINT)]
     first, last = facts.captures_span
     parts = []
     if first and last:
@@ -118,28 +117,28 @@ def panel(title: Line, note: Line, body: list[Line], width: int) -> Iterator[Lin
     """A box with a title at its upper left and a note at its upper right; the body's lines are width - 4 cells."""
     used = sum(width_of(text) for text, _ in (*title, *note)) + (8 if note else 5)
     rule = "─" * max(width - used, 0)
-    right: Line = [(" ", ""), *note, (" ─╮", _FAINT)] if note else [("╮", _FAINT)]
-    yield [("╭─ ", _FAINT), *title, (" " + rule, _FAINT), *right]
+    right: Line = [(" ", ""), *note, (" ─╮", FAINT)] if note else [("╮", FAINT)]
+    yield [("╭─ ", FAINT), *title, (" " + rule, FAINT), *right]
     for line in body:
         cells = sum(width_of(text) for text, _ in line)
-        yield [("│ ", _FAINT), *line, (" " * max(width - 4 - cells, 0), ""), (" │", _FAINT)]
-    yield [("╰" + "─" * (width - 2) + "╯", _FAINT)]
+        yield [("│ ", FAINT), *line, (" " * max(width - 4 - cells, 0), ""), (" │", FAINT)]
+    yield [("╰" + "─" * (width - 2) + "╯", FAINT)]
 
 
 def _title(station: Station) -> tuple[Line, Line]:
     versions = "/".join(safe(each, 6) for each in station.versions[:3])
     title: Line = [(clip(safe(station.station), 28) or "station unknown", "bold cyan")]
     if versions:
-        title.append((f" OCPP {versions}", _FAINT))
+        title.append((f" OCPP {versions}", FAINT))
     counts = {"error": 0, "warning": 0, "info": 0, "inconclusive": 0}
     for group in station.findings:
         name = "inconclusive" if group.verdict == "inconclusive" else group.severity
         counts[name if name in counts else "info"] += group.count
     note: Line = []
-    for name, style in (("error", "bold red"), ("warning", "bold yellow"), ("info", "blue"), ("inconclusive", _FAINT)):
+    for name, style in (("error", "bold red"), ("warning", "bold yellow"), ("info", "blue"), ("inconclusive", FAINT)):
         if counts[name]:
             text = f"{counts[name]} inconclusive" if name == "inconclusive" else amount(counts[name], name)
-            note += [(", ", _FAINT)] if note else []
+            note += [(", ", FAINT)] if note else []
             note.append((text, style))
     return title, note or [("no findings", "green")]
 
@@ -185,7 +184,7 @@ def _slow(each: Latency) -> str:
 def _field(label: str, text: str, width: int, style: str = "") -> list[Line]:
     wrapped = wrap(text, width - _LABEL_CELLS)
     return [
-        [((label if number == 0 else "").ljust(_LABEL_CELLS), _FAINT), (line, style)]
+        [((label if number == 0 else "").ljust(_LABEL_CELLS), FAINT), (line, style)]
         for number, line in enumerate(wrapped)
     ]
 
@@ -219,7 +218,7 @@ def _transactions(station: Station, width: int, clock: Clock) -> list[Line]:
         found += [[(indent, ""), (line.rstrip(), "")] for indent, line in zip(indents, lines, strict=True)]
     more = station.transactions_total - len(rows)
     if more > 0:
-        found.append([(" " * _LABEL_CELLS, ""), (f"… {more} more", _FAINT)])
+        found.append([(" " * _LABEL_CELLS, ""), (f"… {more} more", FAINT)])
     return found
 
 
@@ -272,7 +271,7 @@ def _undecoded(facts: Facts, width: int) -> Iterator[Line]:
     parts = [f"{safe(name, 60)} {count}×" for name, count, _, _ in facts.anomalies[:_ANOMALIES]]
     more = len(facts.anomalies) - _ANOMALIES
     parts += [f"{more} more kinds"] if more > 0 else []
-    yield from _hanging([("anomalies  ", _FAINT)], ", ".join(parts), _FAINT, width, 11)
+    yield from _hanging([("anomalies  ", FAINT)], ", ".join(parts), FAINT, width, 11)
 
 
 def verdict(facts: Facts, width: int) -> Iterator[Line]:

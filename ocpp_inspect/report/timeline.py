@@ -10,48 +10,29 @@ that they judge. Nothing is cut: long text continues on the next line.
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from ocpp_inspect import catalogue
 from ocpp_inspect.report import rows
-from ocpp_inspect.report.clock import DAY_NS, SECOND_NS, Clock, day, span, time_of_day
+from ocpp_inspect.report.clock import SECOND_NS, Clock, day, span, time_of_day
+from ocpp_inspect.report.folding import joined, problems
 from ocpp_inspect.report.gutter import COLUMNS, Gutter
 from ocpp_inspect.report.lines import Line, clip, padded, together, width_of, wrap
 from ocpp_inspect.report.rows import Choice, Event
 from ocpp_inspect.report.safe import safe
+from ocpp_inspect.report.wording import FAINT, close_words, extra_of, finding_label, notice, payload_of, style_of
 
 _SENDERS: Final = {"station": "cyan", "csms": "magenta", "unknown": "white"}
-SEVERITIES: Final = {"error": ("✖", "bold red"), "warning": ("▲", "bold yellow"), "info": ("•", "bold blue")}
 _LIFELINE: Final = "bright_black"
-_FAINT: Final = "bright_black"
 _GAP_NS: Final = 120 * SECOND_NS  # silence worth a line of its own: longer than the usual period of meter values
 _SLOW_MS: Final = 5000  # an answer that stands out; rules judge by the station's own timeouts
 _REMEMBERED: Final = 1024  # requests whose payload an answer's sentence may need
 _LANES: Final = 116  # widest dialogue: further apart the eye loses the line
 _STATION_CELLS: Final = 16
-_PAYLOAD: Final = {"CALL": 3, "SEND": 3, "CALLRESULT": 2, "CALLERROR": 4, "CALLRESULTERROR": 4}
 _NEEDS_REQUEST: Final = {"Authorize", "StartTransaction", "ChangeConfiguration"}
-_CLOSE_CODES: Final = {  # RFC 6455 §7.4.1 and the IANA registry
-    1000: "normal",
-    1001: "going away",
-    1002: "protocol error",
-    1003: "unsupported data",
-    1005: "no code",
-    1006: "abnormal",
-    1007: "invalid payload",
-    1008: "policy violation",
-    1009: "too big",
-    1010: "extension missing",
-    1011: "internal error",
-    1012: "service restart",
-    1013: "try again later",
-}
 
 
 class TimelineOptions(msgspec.Struct, frozen=True):
@@ -73,15 +54,17 @@ def timeline(database: Any, options: TimelineOptions) -> Iterator[Line]:
         yield from Dialogue(database, options, first_ns).lines()
         return
     known = [each for each in rows.stations(database) if options.choice.station in (None, each[0])]
-    for position, (station, _, messages) in enumerate(known):
+    is_first = True
+    for station, _, messages in known:
         choice = msgspec.structs.replace(options.choice, station=station)
         part = Dialogue(database, msgspec.structs.replace(options, choice=choice), first_ns)
         lines = part.lines()
         head = next(lines, None)
         if head is None:
             continue
-        if position:
+        if not is_first:
             yield []
+        is_first = False
         yield heading(station or "station unknown", f"{messages:,} messages".replace(",", " "), options.width)
         yield head
         yield from lines
@@ -92,7 +75,7 @@ def heading(title: str, note: str, width: int) -> Line:
     note = clip(safe(note), 40)
     title = clip(safe(title), width - width_of(note) - 12)
     rule = max(width - width_of(title) - width_of(note) - 8, 2)
-    return [("━━ ", _FAINT), (title, "bold"), (f" {'━' * rule} ", _FAINT), (note, _FAINT), (" ━━", _FAINT)]
+    return [("━━ ", FAINT), (title, "bold"), (f" {'━' * rule} ", FAINT), (note, FAINT), (" ━━", FAINT)]
 
 
 class Dialogue:
@@ -119,8 +102,8 @@ class Dialogue:
         found = rows.events(self._database, self._options.choice)
         if self._options.compact:
             found = (event for event in found if event.kind not in ("ping", "pong"))
-        said = self._said(_joined(found, self._options.compact))
-        chosen = _problems(said, self._options.context) if self._options.problems else said
+        said = self._said(joined(found, self._options.compact))
+        chosen = problems(said, self._options.context) if self._options.problems else said
         headless = self._options.choice.after is not None
         for _, block in chosen:
             if not headless:
@@ -143,11 +126,11 @@ class Dialogue:
         middle = " " * max(self._lanes - len("station") - len("CSMS"), 1)
         right = "  latency" + ("   frame" if self._frame_cells else "")
         return [
-            (left, _FAINT),
+            (left, FAINT),
             ("station", _SENDERS["station"]),
             (middle, ""),
             ("CSMS", _SENDERS["csms"]),
-            (right, _FAINT),
+            (right, FAINT),
         ]
 
     def _passed(self, event: Event) -> Iterator[Line]:
@@ -158,7 +141,7 @@ class Dialogue:
         silence = event.ts_ns - self._last_ns if self._last_ns is not None else 0
         if silence >= _GAP_NS:
             middle = f"— {span(silence)} —"
-            yield self._beside([("│" + middle.center(self._lanes - 2) + "│", _FAINT)])
+            yield self._beside([("│" + middle.center(self._lanes - 2) + "│", FAINT)])
         if self._options.clock != "relative" and today != self._day:
             yield [(today.ljust(12), "bold"), *self._margin(None, self._gutter.running())[1:], *self._empty_lanes()]
         self._day = today
@@ -173,7 +156,7 @@ class Dialogue:
     def _margin(self, event: Event | None, brackets: Line) -> Line:
         """What stands left of the dialogue."""
         time = "" if event is None else time_of_day(event.ts_ns, self._options.clock, self._start_ns)
-        line: Line = [(time.ljust(12), _FAINT)]
+        line: Line = [(time.ljust(12), FAINT)]
         if self._name_cells:
             name = "" if event is None else safe(event.station or "unknown", 64)
             line.append((" " + padded(name, self._name_cells), "bold"))
@@ -217,11 +200,11 @@ class Dialogue:
         self._last_call = event.message_id if is_call else self._last_call
         action = clip(safe(event.action, 60), self._lanes // 2)
         brackets = self._gutter.mark(event, payload)
-        style = _style_of(event, payload)
+        style = style_of(event, payload)
         if is_call:
             head = (f"{action}  " if action else "", "bold " + _SENDERS.get(event.sender, "white"))
         else:
-            head = ("" if follows or not action else f"{action}: ", _FAINT)
+            head = ("" if follows or not action else f"{action}: ", FAINT)
         content = self._arrow(event, head, safe(sentence), style, "─" if is_call else "╌")
         return self._stacked(event, content, brackets)
 
@@ -235,7 +218,7 @@ class Dialogue:
         latency = "" if event.latency_ms is None else span(int(event.latency_ms * 10**6))
         slow = event.latency_ms is not None and event.latency_ms >= _SLOW_MS
         frame = f"#{event.frame}" if event.frame and self._frame_cells else ""
-        return [(latency.rjust(9), "yellow" if slow else _FAINT), (frame.rjust(self._frame_cells), _FAINT)]
+        return [(latency.rjust(9), "yellow" if slow else FAINT), (frame.rjust(self._frame_cells), FAINT)]
 
     def _arrow(self, event: Event, head: tuple[str, str], text: str, style: str, fill: str) -> list[Line]:
         """Text at its sender's lifeline and an arrow to the other one."""
@@ -244,7 +227,7 @@ class Dialogue:
         head_cells = width_of(head[0])
         wrapped = wrap(text, room, room - head_cells)
         widths = [width_of(line) + (head_cells if number == 0 else 0) for number, line in enumerate(wrapped)]
-        arrow_style = _SENDERS.get(sender, "white") if fill == "─" else _FAINT
+        arrow_style = _SENDERS.get(sender, "white") if fill == "─" else FAINT
         content: list[Line] = []
         widest = max(widths)
         for number, line in enumerate(wrapped):
@@ -263,13 +246,10 @@ class Dialogue:
     def _control(self, event: Event) -> list[Line]:
         extra = extra_of(event)
         if event.kind == "close":
-            code = extra.get("code")
-            known = _CLOSE_CODES.get(code, "") if isinstance(code, int) else "no code"
-            reason = safe(extra.get("reason") or "", 200)
-            text = " ".join(filter(None, ("close", str(code or ""), known, f"“{reason}”" if reason else "")))
+            text = safe(close_words(extra))
             content = self._arrow(event, ("", ""), text, "yellow", "─")
         else:
-            content = self._arrow(event, ("", ""), event.kind, _FAINT, "╌")
+            content = self._arrow(event, ("", ""), event.kind, FAINT, "╌")
         return self._stacked(event, content, self._gutter.running())
 
     def _notice(self, event: Event) -> list[Line]:
@@ -325,197 +305,6 @@ class Dialogue:
         running = self._gutter.running()
         wrapped = wrap(text, room)
         return [
-            self._beside([("│ ", _LIFELINE), ("◦ " if number == 0 else "  ", _FAINT), (line, _FAINT)], None, running)
+            self._beside([("│ ", _LIFELINE), ("◦ " if number == 0 else "  ", FAINT), (line, FAINT)], None, running)
             for number, line in enumerate(wrapped)
         ]
-
-
-def finding_label(severity: str, verdict: str) -> tuple[str, str, str]:
-    """(sign, style, words) of a finding."""
-    sign, style = SEVERITIES.get(severity, ("•", "bold white"))
-    severity = safe(severity, 20)
-    if verdict == "inconclusive":
-        return "?", "bold bright_black", f"{severity}, inconclusive"
-    return sign, style, severity
-
-
-def payload_of(event: Event) -> Any:
-    """The decoded payload of a message, None when its text is no JSON or is not at hand."""
-    place = _PAYLOAD.get(event.kind)
-    if event.raw is None or place is None:
-        return None
-    try:
-        parts = orjson.loads(event.raw)
-    except ValueError:
-        try:
-            parts = json.loads(event.raw)  # NaN and the like, which stations do send
-        except (ValueError, RecursionError):
-            return None
-    return parts[place] if isinstance(parts, list) and len(parts) > place else None
-
-
-def extra_of(event: Event) -> dict[str, Any]:
-    """The fields that only this type of event has."""
-    found = orjson.loads(event.extra) if event.extra else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _style_of(event: Event, payload: Any) -> str:
-    """The colour of a message's text: refusals stand out, routine recedes."""
-    if event.kind in ("CALLERROR", "CALLRESULTERROR", "INVALID") or event.schema_valid is False:
-        return "red"
-    if event.action == "Heartbeat":
-        return _FAINT
-    if event.kind == "CALLRESULT" and isinstance(payload, dict):
-        info = payload.get("idTagInfo") or payload.get("idTokenInfo")
-        status = info.get("status") if isinstance(info, dict) else payload.get("status")
-        if status == "Accepted":
-            return "green"
-        return "yellow" if isinstance(status, str) else ""
-    return ""
-
-
-def notice(event: Event, extra: dict[str, Any]) -> tuple[str, str]:
-    """(text, style) of the beginning or end of a connection, or of a loss."""
-    ends = f"{extra.get('client')}:{extra.get('client_port')} → {extra.get('server')}:{extra.get('server_port')}"
-    tls = ", TLS" if extra.get("tls") else ""
-    if event.type == "open":
-        how = "joined midway, its beginning was not captured" if extra.get("joined_midway") else "no upgrade was seen"
-        return f"connection {ends}{tls}: {how}", "yellow"
-    if event.type == "upgrade":
-        return _upgrade(extra, ends + tls)
-    if event.type == "loss":
-        return _loss(event, extra), "bold yellow"
-    who = (
-        f" by {'the station' if event.sender == 'station' else 'the CSMS'}"
-        if event.sender in ("station", "csms")
-        else ""
-    )
-    how = {
-        "fin": "closed",
-        "rst": "reset",
-        "idle": "silent since, taken as over",
-        "reuse": "its port was used again",
-        "end": "still open when the capture ends",
-    }.get(event.kind, "ends")
-    if event.kind in ("fin", "rst"):
-        how += who
-    age = event.ts_ns - (extra.get("opened_ns") or event.ts_ns)
-    unknown = f", {extra['undecodable']} undecodable" if extra.get("undecodable") else ""
-    style = "bold yellow" if event.kind == "rst" else "blue"
-    count = extra.get("messages") or 0
-    return f"{how} after {together(span(age))}, {count} message{'' if count == 1 else 's'}{unknown}", style
-
-
-def _upgrade(extra: dict[str, Any], ends: str) -> tuple[str, str]:
-    status = extra.get("status") or 0
-    path = extra.get("path") or ""
-    if status != 101:
-        offered = ", ".join(str(each) for each in extra.get("offered") or ()) or "no subprotocol"
-        body = f" “{str(extra['body']).strip()}”" if extra.get("body") else ""
-        answer = f"refused with HTTP {status}{body}" if status else "no answer was seen"
-        return f"upgrade to {path} ({offered}) {answer} — {ends}", "bold red"
-    parts = [extra.get("subprotocol") or "no subprotocol", ends]
-    if extra.get("extensions"):
-        parts.append(str(extra["extensions"]).partition(";")[0])
-    if extra.get("user") is not None or extra.get("has_password"):
-        parts.append(f"Basic auth as {extra.get('user') or 'nobody'}")
-    if extra.get("agent"):
-        parts.append(str(extra["agent"]))
-    return f"connected to {path}: {', '.join(parts)}", "bold blue"
-
-
-def _loss(event: Event, extra: dict[str, Any]) -> str:
-    cause = {
-        "gap": "bytes are missing from the capture",
-        "snaplen": "packets were cut short (snaplen)",
-        "joined_midway": "the capture starts in mid-stream",
-        "resync": "the next frame had to be searched",
-        "inflate": "a compressed message could not be inflated",
-        "oversize": "a message was too large to keep",
-        "limit": "a limit was reached",
-        "drops": "the capture lost packets",
-    }.get(event.kind, event.kind)
-    sender = {"station": " from the station", "csms": " from the CSMS"}.get(event.sender, "")
-    lost = f"{extra['bytes']:,} bytes".replace(",", " ") if extra.get("bytes") else ""
-    count = extra.get("messages") or 0
-    messages = f"{count} message{'' if count == 1 else 's'} unknown" if count else ""
-    times = f"{extra['times']} times" if extra.get("times") else ""
-    detail = ", ".join(filter(None, (times, lost, messages)))
-    return f"loss{sender}: {cause}" + (f" ({detail})" if detail else "")
-
-
-def _joined(events: Iterable[Event], compact: bool) -> Iterator[Event]:
-    """Events that one line tells: a ping with its pong, losses in a row and, if `compact`, a call with an empty answer."""
-    held: Event | None = None
-    for event in events:
-        if held is not None:
-            if held.type == "loss" and _adds(held, event):
-                continue
-            joined = held.type != "loss" and _completes(held, event)
-            if joined:
-                held.kind = "ping, pong" if held.kind == "ping" else held.kind
-                held.latency_ms = (event.ts_ns - held.ts_ns) / 10**6
-            yield held
-            held = None
-            if joined:
-                continue
-        if event.type == "loss" or event.kind == "ping" or (compact and event.kind == "CALL"):
-            held = event
-        else:
-            yield event
-    if held is not None:
-        yield held
-
-
-def _adds(first: Event, second: Event) -> bool:
-    """Whether the second event is another loss of the same kind; the first one then tells both."""
-    if second.type != "loss" or second.kind != first.kind or second.connection != first.connection:
-        return False
-    one, other = extra_of(first), extra_of(second)
-    total = {name: (one.get(name) or 0) + (other.get(name) or 0) for name in ("bytes", "messages")}
-    total["times"] = (one.get("times") or 1) + 1
-    first.extra = json.dumps(total)
-    first.sender = first.sender if first.sender == second.sender else "unknown"
-    return True
-
-
-def _completes(first: Event, second: Event) -> bool:
-    """Whether the second event is nothing but the expected answer to the first."""
-    if first.kind == "ping":
-        return second.kind == "pong" and second.connection == first.connection and second.sender != first.sender
-    return (
-        second.kind == "CALLRESULT"
-        and second.request_id == first.message_id
-        and second.schema_valid is not False
-        and _says_nothing(second.action, payload_of(second))
-    )
-
-
-def _says_nothing(action: str, payload: Any) -> bool:
-    return payload == {} or (action == "Heartbeat" and isinstance(payload, dict) and set(payload) == {"currentTime"})
-
-
-def _problems(said: Iterable[tuple[Event, list[Line]]], context: int) -> Iterator[tuple[Event, list[Line]]]:
-    """Only findings and losses with the events around them."""
-    before: deque[tuple[Event, list[Line]]] = deque(maxlen=max(context, 1))
-    after = 0
-    skipped = False
-    for event, block in said:
-        if event.type in ("finding", "loss"):
-            if skipped and before:
-                yield event, [[("           ⋮", _FAINT)]]
-            skipped = False
-            yield from before
-            before.clear()
-            yield event, block
-            after = context
-        elif after > 0:
-            after -= 1
-            yield event, block
-        else:
-            skipped = skipped or len(before) == before.maxlen
-            before.append((event, block))
-
-
-__all__ = ["DAY_NS", "Dialogue", "TimelineOptions", "heading", "timeline"]
