@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from bench.traffic import Options as Traffic
 from bench.traffic import generate
 
@@ -54,7 +56,6 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
     watches = {room: StopWatch(getattr(chain, attribute)) for room, attribute in names.items()}
     for room, attribute in names.items():
         setattr(chain, attribute, watches[room])
-    messages = 0
     with tempfile.TemporaryDirectory() as folder, Writer(Path(folder) / "bench.duckdb") as database:
         database.begin([])
         writer = watches["writer"] = StopWatch(database)
@@ -78,9 +79,7 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
                 columns.add(decoded.items)
                 columns.add_findings(decoded.findings)
                 if columns.full or batch is None:
-                    flushed = columns.flush()
-                    messages += flushed["messages"].num_rows if "messages" in flushed else 0
-                    writer.write(flushed)
+                    writer.write(columns.flush())
                 if batch is None:
                     break
             writer.commit(reader.captures)
@@ -90,9 +89,12 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
             import pstats  # noqa: PLC0415
 
             pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
+        with duckdb.connect(str(Path(folder) / "bench.duckdb"), read_only=True) as connection:
+            row = connection.execute("select count(*) from messages").fetchone()
+            assert row is not None
     seconds = {"capture": reading} | {room: watch.seconds for room, watch in watches.items()}
     seconds["between"] = total - sum(seconds.values())
-    return seconds, messages, total
+    return seconds, row[0], total
 
 
 def main(arguments: list[str] | None = None) -> int:
