@@ -24,7 +24,7 @@ from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import ANSWERS, MESSAGE_KINDS, NAMES, VERSIONS, ItemClass, Trigger, parse_trigger
 from ocpp_inspect.engine.rule import Rule, RuleError
-from ocpp_inspect.engine.state import EMPTY, StationState
+from ocpp_inspect.engine.state import EMPTY, StationState, Tables
 from ocpp_inspect.engine.verdict import Judge, call_off, duration, make_room, nanoseconds, settle, show, unlink
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, Upgrade, WsControl
 
@@ -87,8 +87,8 @@ class Program:
         self._anomalies: list[tuple[Trigger, Handler]] = []
         for rule in self.rules:
             _RuleCompiler(self, rule).compile()
-        self.messages = {
-            (version, kind): self._table(version, kind) for version in _ALL_VERSIONS for kind in MESSAGE_KINDS
+        self.messages: dict[str, Tables] = {
+            version: {kind: self._table(version, kind) for kind in MESSAGE_KINDS} for version in _ALL_VERSIONS
         }
 
     def new_slot(self) -> int:
@@ -281,6 +281,15 @@ class _RuleCompiler:
 
     def _answer_lines(self, _names: _Names, truth: str, _start: ItemClass | None) -> list[str]:
         slot = self._verb_slot
+        if self._judge.renews:
+            return [
+                f"w = st.slots[{slot}].get(key)",
+                "while w is not None:",
+                "    if not w.settled:",
+                "        s = w.item",
+                f"        if {truth or 'True'}: _settle(st, w)",
+                "    w = w.older",
+            ]
         if not truth:
             return [
                 f"w = st.slots[{slot}].get(key)",

@@ -66,12 +66,12 @@ class Engine:
                 self._event(m, st)
                 continue
             self._last = m
-            st.version = version = m.version
+            if m.version != st.version:
+                st.version = m.version
+                st.tables = messages.get(m.version) or messages[""]
             if st.blind:
                 _sees(st, m)
-            table = messages.get((version, m.kind))
-            if table is None:
-                table = messages["", m.kind]
+            table = st.tables[m.kind]
             for handler in table[0].get(m.action, table[1]):
                 try:
                     handler(m, st)
@@ -157,6 +157,7 @@ class Engine:
         accepted = m.status == 101
         if accepted:
             st.version = _VERSION_OF.get((m.subprotocol or "").lower(), st.version)
+            st.tables = self._messages[st.version]
         self._run(self._upgrade[0], m, st)
         if accepted:
             if st.open_waits:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from ocpp_inspect.limits import EXPRESSION_ITEMS, EXPRESSION_TEXT_CHARACTERS
 
+_NUMBER_CHARACTERS: Final = 40
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\d*(?:([Zz])|([+-]\d\d):?(\d\d)?)?\Z", re.ASCII
 )
@@ -109,16 +111,21 @@ def text(value: Any) -> str | None:
 def number(value: Any) -> int | float | None:
     """number(x): the number that a text holds (configuration values are texts); None when it holds none."""
     if type(value) is str:
-        if len(value) > 40:
-            return None
-        try:
-            read = float(value)
-        except ValueError:
-            return None
-        if not -1e30 < read < 1e30:
-            return None
-        return int(read) if read.is_integer() else read
+        return _read_number(value) if len(value) <= _NUMBER_CHARACTERS else None
     return value if type(value) in (int, float) else None
+
+
+@lru_cache(1024)  # the same few configuration values for every message: 60 ns instead of 400
+def _read_number(value: str) -> int | float | None:
+    if "_" in value:
+        return None  # Python's float() takes 1_000
+    try:
+        read = float(value)
+    except ValueError:
+        return None
+    if not -1e30 < read < 1e30:
+        return None
+    return int(read) if read.is_integer() else read
 
 
 def absolute(value: Any) -> Any:

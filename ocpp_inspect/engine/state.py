@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpp_inspect.model import OcppItem, OcppMessage
 
 if TYPE_CHECKING:
     from ocpp_inspect.engine.engine import Engine
     from ocpp_inspect.engine.verdict import Judge
+
+Tables: TypeAlias = dict[str, tuple[dict[str, tuple[Any, ...]], tuple[Any, ...]]]
+"""Message kind → (action → handlers, handlers of every other action)."""
 
 NEVER: Final = 1 << 62
 EMPTY: Final[dict[Any, Any]] = {}
@@ -18,7 +21,7 @@ EMPTY: Final[dict[Any, Any]] = {}
 class Wait:
     """An open expectation. `older` chains those of the same key."""
 
-    __slots__ = ("deadline_ns", "item", "judge", "key", "older", "settled", "uncertain")
+    __slots__ = ("deadline_ns", "item", "judge", "key", "older", "renews", "settled", "uncertain")
 
     def __init__(self, judge: Judge, key: Any, item: OcppItem, deadline_ns: int, older: Wait | None) -> None:
         self.judge = judge
@@ -26,6 +29,7 @@ class Wait:
         self.item: Any = item
         self.deadline_ns = deadline_ns
         self.older = older
+        self.renews = judge.renews
         self.settled = False
         self.uncertain = False  # what was awaited may have been lost
 
@@ -35,7 +39,7 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "config", "config_uncertain", "engine", "failed", "heap", "last_ns", "next_ns",
-        "number", "open_waits", "slots", "station", "told", "untold", "version", "whole",
+        "number", "open_waits", "slots", "station", "tables", "told", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:
@@ -51,6 +55,7 @@ class StationState:
         self.whole: set[int] = set()  # connections seen from their opening without a loss
         self.blind: dict[int, dict[str, bool]] = {}  # connection → side → for good
         self.version = ""
+        self.tables: Tables = engine.program.messages[""]  # dispatch of its version
         self.about: OcppMessage | None = None
         self.told: dict[str, int] = {}  # rule → findings told
         self.untold: dict[str, list[Any]] = {}  # rule → [number, last finding]
