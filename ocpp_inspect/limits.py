@@ -124,6 +124,9 @@ HALF_CLOSED_IDLE_NS: Final = 3600 * 1_000_000_000
 IDLE_FLOWS: Final = 200_000
 """Endpoint pairs remembered without a connection, in case their ports are used again: as many as the network room."""
 
+REMEMBERED_POSITIONS: Final = 4_096
+"""Packets back to which a retransmission is compared with what was captured before: keeps their batches alive."""
+
 REPEATED_ANOMALIES: Final = 8
 """Times that one connection reports the same anomaly: a hostile peer could repeat it in every packet."""
 
@@ -208,6 +211,9 @@ STATION_CHARACTERS: Final = 255
 
 SCHEMA_FAULTS: Final = 20
 """Schema faults explained for one message; the number of the others is reported."""
+
+EXPLAINED_CHARACTERS: Final = 1024 * 1024
+"""Longest text that is no JSON and is read again to explain it; of a longer one only the place is told."""
 
 EXCERPT_CHARACTERS: Final = 80
 """Longest piece of captured text quoted in one explanation."""

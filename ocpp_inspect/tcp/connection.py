@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from ocpp_inspect import limits
 from ocpp_inspect.model import Anomaly, CloseReason, Flow, StreamClosed, StreamData, StreamGap, StreamItem, StreamOpened
 from ocpp_inspect.tcp.direction import Direction, Run
+from ocpp_inspect.tcp.history import History
 
 FIN: Final = 1
 SYN: Final = 2
@@ -29,6 +30,7 @@ class Bounds:
     hole_packets: int = limits.HOLE_PACKETS
     acknowledged_ns: int = limits.ACKNOWLEDGED_NS
     unheard_ns: int = limits.UNHEARD_NS
+    remembered_positions: int = limits.REMEMBERED_POSITIONS
     stale_hole_ns: int = limits.STALE_HOLE_NS
     idle_ns: int = limits.IDLE_NS
     closing_idle_ns: int = limits.CLOSING_IDLE_NS
@@ -60,11 +62,17 @@ class Connection:
 
     __slots__ = (
         "_bounds", "_counters", "_told", "accounted_bytes", "closed_by", "closed_reason", "count", "directions",
-        "flow", "id", "last_ns", "last_packet", "last_position", "lost_bytes", "out",
+        "first_position", "flow", "history", "id", "last_ns", "last_packet", "last_position", "lost_bytes", "out",
     )  # fmt: skip
 
     def __init__(
-        self, flow: Flow, first: Segment, bounds: Bounds, counters: dict[str, int], out: list[StreamItem]
+        self,
+        flow: Flow,
+        first: Segment,
+        bounds: Bounds,
+        counters: dict[str, int],
+        out: list[StreamItem],
+        history: History,
     ) -> None:
         self._bounds = bounds
         self._counters = counters
@@ -78,6 +86,8 @@ class Connection:
         self.lost_bytes = 0
         self.accounted_bytes = 0  # held octets that the room has counted
         self.out = out
+        self.history = history
+        self.first_position = first.position
         self.last_ns = first.ts_ns
         self.last_packet = first.packet
         self.last_position = first.position
@@ -311,6 +321,7 @@ class Connection:
         end = start + len(data) + missing
         if start < own.next and not (len(data) <= 1 and start == own.next - 1):
             self._counters["retransmissions"] += 1
+            self._compare(segment, data[: own.next - start], own.next_seq - (own.next - start))
         if start == own.next and not own.held and not missing:
             own.advance(len(data))
             runs: list[Run] = [(start, data)]
@@ -329,6 +340,12 @@ class Connection:
             detail = f"{own.held_bytes} octets of memory wait for stream offset {own.next}"
             self._tell("tcp.hold_limit", segment, detail)
             self._hand_on(segment.direction, own.give_up(), segment.ts_ns)
+
+    def _compare(self, segment: Segment, data: bytes, seq: int) -> None:
+        """Octets that were handed on already are compared with the captured segments that brought them."""
+        flow = 2 * self.flow.pair + segment.direction
+        if not self.history.repeats(flow, seq, data, segment.position, self.first_position):
+            self._tell("tcp.overlap_differs", segment, f"{len(data)} octets sent again, not the same")
 
     def _give_up_overdue(self, segment: Segment) -> None:
         for number in (0, 1):

@@ -10,6 +10,7 @@ import numpy as np
 from ocpp_inspect.limits import IDLE_FLOWS
 from ocpp_inspect.model import Anomaly, Flow, SegmentBatch, StreamBatch, StreamItem
 from ocpp_inspect.tcp.connection import Bounds, Connection, Segment
+from ocpp_inspect.tcp.history import History
 from ocpp_inspect.tcp.slots import Rows, Slots
 
 _BY_POSITION: Final = attrgetter("position")
@@ -27,6 +28,7 @@ class Tcp:
         self._bounds = Bounds(**bounds)
         self._per_item = per_item
         self._slots = Slots(self._bounds.connections)
+        self._history = History(self._bounds.remembered_positions)
         self._flows: dict[int, Flow] = {}  # of pairs without a connection, oldest first
         self._out: list[StreamItem] = []
         self._holding: dict[int, None] = {}  # slots that hold octets, the longest first
@@ -52,6 +54,7 @@ class Tcp:
         self._sweep()
         if rows:
             self._slots.learn_pair(int(batch.flow.max()) >> 1)
+            self._history.add(batch)
         self._batch_position = int(batch.position[0]) if rows else 0
         if not rows:
             left = taken
@@ -126,7 +129,7 @@ class Tcp:
     # ------------------------------------------------------------------------------------------- the per-item lane
 
     def _feed_items(self, batch: SegmentBatch, left: Rows) -> None:
-        """The plain way: about 3 µs a segment."""
+        """The plain way, row by row."""
         slots = self._slots
         octets = batch.octets
         touched: dict[int, None] = {}
@@ -183,7 +186,7 @@ class Tcp:
     def _open(self, flow: Flow, first: Segment) -> Connection:
         if self._slots.tracked >= self._bounds.connections:
             self._make_room(first)
-        connection = Connection(flow, first, self._bounds, self.counters, self._out)
+        connection = Connection(flow, first, self._bounds, self.counters, self._out, self._history)
         self._flows.pop(flow.pair, None)
         self._slots.add(connection)
         return connection

@@ -53,6 +53,13 @@ def test_overlap_with_other_octets_keeps_the_first() -> None:
     ]  # fmt: skip
 
 
+def test_retransmission_with_other_octets_than_were_handed_on() -> None:
+    assert tell(*H, up(0, b"abcd"), up(4, b"ef"), up(0, b"abcd"), up(2, b"cdXf"), up(1, b"bcdefg")) == [
+        OPEN, "4: > 0 abcd", "5: > 4 ef", "7: tcp.overlap_differs", "8: tcp.overlap_differs", "8: > 6 g",
+        "8: closed end by None lost 0",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("initial", [2**32 - 1, 2**32 - 2, 2**32 - 4, 2**31 - 3])
 def test_sequence_wrap(initial: int) -> None:
     first = initial + 1
@@ -141,7 +148,8 @@ def test_half_close_lets_the_other_side_go_on() -> None:
 
 def test_fin_out_of_order_and_repeated() -> None:
     assert tell(
-        *H, Seg(0, "FA", 104, 501), Seg(0, "FA", 104, 501), Seg(1, "FA", 501, 101), up(0, b"abc"), Seg(1, "FA", 501, 105)
+        *H, Seg(0, "FA", 104, 501), Seg(0, "FA", 104, 501), Seg(1, "FA", 501, 101), up(0, b"abc"),
+        Seg(1, "FA", 501, 105),
     ) == [OPEN, "7: > 0 abc", "7: closed fin by 0 lost 0"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from operator import attrgetter
 
 from hypothesis import given, settings
@@ -57,7 +58,7 @@ def burst(draw: st.DrawFn, flow: int, seq: int, ack: int, data: bytes) -> list[S
         return [Seg(flow, "PA", seq, ack, data)]
     cuts = sorted(draw(st.sets(st.integers(0, len(data)), max_size=4)) | {0, len(data)})
     parts = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         low = max(0, start - draw(st.integers(0, 3)))
         high = min(len(data), end + draw(st.integers(0, 3)))
         parts.append(Seg(flow, "PA", seq + low, ack, data[low:high]))
@@ -135,5 +136,6 @@ def test_plain_traffic_takes_the_columns_and_comes_back_to_them() -> None:
         items += items_of(tcp.feed(batch))
     assert len(delivered(items)[0, 0]) == 8 * 400
     assert tcp.counters["segments"] == len(segments)
-    assert tcp.counters["fast_segments"] == len(segments) - 200 - (len(segments) % 100 if len(segments) % 100 <= 24 else 0)
+    rest = len(segments) % 100
+    assert tcp.counters["fast_segments"] == len(segments) - 200 - (rest if rest <= 24 else 0)
     assert tcp.counters["octets"] == 8 * 400
