@@ -321,13 +321,13 @@ class Connection:
         """Whether the client went on with masked frames, so that its upgrade must have been accepted."""
         start = b"".join(part for _, _, part in self._held if isinstance(part, bytes))
         header = plausible_header(start, 0, self.facts.context.message_bytes)
-        has_upgrade = any(request.is_upgrade for request in self._requests)
+        has_upgrade = any(request.may_be_upgrade for request in self._requests)
         return has_upgrade and header is not None and not isinstance(header, int) and header.is_masked
 
     def _assume_upgraded(self) -> None:
         """The answer was not seen (one direction captured, or lost), the client's frames were."""
         facts = self.facts
-        request = next(request for request in self._requests if request.is_upgrade)
+        request = next(request for request in self._requests if request.may_be_upgrade)
         facts.anomaly("http.data_before_answer", "station")
         self._emit_upgrade(request, None)
         held = self._held
@@ -337,7 +337,8 @@ class Connection:
         readers[1 - client].lose_boundary()
         self._replay(readers[client], held)
 
-    def _replay(self, reader: FrameReader, held: list[tuple[int, int, bytes | int]]) -> None:
+    @staticmethod
+    def _replay(reader: FrameReader, held: list[tuple[int, int, bytes | int]]) -> None:
         for ts_ns, packet, part in held:
             if isinstance(part, int):
                 reader.gap(part)
@@ -395,17 +396,18 @@ class Connection:
             self._emit_upgrade(request, head, excerpt)
 
     def _switch(self, reader: HttpReader, head: Head) -> None:
-        """101: from here on both directions are frames."""
+        """101: from here on both directions are frames. What was not captured of the heads is not judged."""
         facts = self.facts
         request = self._requests.popleft() if self._requests else None
         is_other = "upgrade" in head.headers and not head.has_token("upgrade", "websocket")
         if is_other and (request is None or not request.is_upgrade):
             self._ignore("other")
             return
-        asked = request.head if request is not None else None
+        asked = request.head if request is not None and not request.head.is_partial else None
         deflate, faults = negotiate(asked, head)
-        for name, detail in check_answer(asked, head) + faults:
-            facts.anomaly(name, "csms", detail)
+        if not head.is_partial:
+            for name, detail in check_answer(asked, head) + faults:
+                facts.anomaly(name, "csms", detail)
         self._emit_upgrade(request, head)
         subprotocol = self.upgrade.subprotocol if self.upgrade is not None else None
         if subprotocol is not None and not subprotocol.lower().startswith("ocpp"):
@@ -414,7 +416,8 @@ class Connection:
         rest, held = reader.take_rest(), self._held
         early = self._requests_reader.take_rest() if self._requests_reader is not None else b""
         client = self.client_direction or 0
-        readers = self._start_frames(client, deflate, negotiated=deflate is not None)
+        is_negotiated = None if head.is_partial and deflate is None else deflate is not None
+        readers = self._start_frames(client, deflate, negotiated=is_negotiated)
         if request is None and self.is_midway:
             facts.loss("joined_midway", "unknown")
         self._replay(readers[client], held)
@@ -441,9 +444,22 @@ class Connection:
             self._held.append((self.facts.ts_ns, self.facts.packet, length))
             return
         reader = self._requests_reader if is_client else self._responses_reader
-        if reader is not None and reader.gap(length):
+        if reader is None or reader.gap(length):
             return
-        if any(request.is_upgrade for request in self._requests):
+        head = reader.take_partial_head()
+        if is_client and head is not None and head.method:
+            request = Request(head, self.facts.ts_ns, self.facts.packet)
+            if request.holds_stream:
+                self._requests.append(request)
+                self._is_holding = True
+                self._held.append((self.facts.ts_ns, self.facts.packet, length))
+                return
+        if not is_client and head is not None and head.status == 101:
+            self._switch(reader, head)
+            if self.readers is not None:
+                self.readers[direction].gap(length)
+            return
+        if any(request.may_be_upgrade for request in self._requests):
             self._assume_upgraded_without_frames()
             return
         self._flush_upgrades()
@@ -451,7 +467,7 @@ class Connection:
 
     def _assume_upgraded_without_frames(self) -> None:
         """The answer to an upgrade is lost: what follows are frames, if anything."""
-        request = next(request for request in self._requests if request.is_upgrade)
+        request = next(request for request in self._requests if request.may_be_upgrade)
         self._emit_upgrade(request, None)
         held = self._held
         client = self.client_direction or 0

@@ -31,9 +31,14 @@ class Request(NamedTuple):
         return self.head.is_upgrade
 
     @property
+    def may_be_upgrade(self) -> bool:
+        """Whether it tries to become a WebSocket, or may do so in the part that was not captured."""
+        return self.head.is_upgrade or (self.head.is_partial and self.head.method == "GET")
+
+    @property
     def holds_stream(self) -> bool:
         """Whether the answer decides what the following octets of the client are."""
-        return self.head.is_upgrade or self.head.method == "CONNECT"
+        return self.may_be_upgrade or self.head.method == "CONNECT"
 
 
 class Deflate(NamedTuple):

@@ -42,6 +42,7 @@ class Head(NamedTuple):
     minor: int  # of HTTP/1.x
     headers: dict[str, str]
     bad_lines: list[str]
+    is_partial: bool = False  # its end was not captured
 
     def has_token(self, name: str, token: str) -> bool:
         """Whether a comma-separated header contains a word, in any case."""
@@ -141,6 +142,15 @@ class HttpReader:
             return self._state == "close"
         self._left -= length
         return True
+
+    def take_partial_head(self) -> Head | None:
+        """What was captured of a head whose rest is missing: its whole lines, when the first one is among them."""
+        if self._state != "head":
+            return None
+        octets = self.take_rest().lstrip(b"\r\n")
+        end = octets.rfind(b"\n")
+        head = parse_head(octets[:end].rstrip(b"\r")) if end > 0 else None
+        return None if head is None else head._replace(is_partial=True)
 
     def expect_body(self, head: Head, *, may_have_body: bool = True) -> None:
         """RFC 9112 §6.3: how long the body behind `head` is."""

@@ -227,3 +227,18 @@ def test_decrypted_data_start_the_ladder_again() -> None:
     out = room.feed(batch_of_columns(plain))  # type: ignore[arg-type]
     assert [type(item) for item in out] == [Upgrade, WsMessage]
     assert out[0].tls  # type: ignore[union-attr]
+
+
+def test_heads_cut_by_a_snap_length_tell_what_was_captured() -> None:
+    asked, answered = request("X-Long: " + "y" * 200, target="/ocpp/CP7"), answer("X-Long: " + "y" * 200)
+    steps = [(0, asked[:150]), (0, len(asked) - 150), (1, answered[:200]), (1, len(answered) - 200)]
+    out = play([*steps, (0, up(CALL)), (1, frame(CALL))])
+    (upgrade,) = only(out, Upgrade)
+    assert (upgrade.status, upgrade.path, upgrade.subprotocol) == (101, "/ocpp/CP7", "ocpp1.6")
+    assert payloads(out) == [("station", CALL), ("csms", CALL)]
+    assert names(out) == []
+
+
+def test_a_cut_request_that_is_no_upgrade() -> None:
+    plain = b"GET /index HTTP/1.1\r\nHost: a\r\nX-Long: yyyyyyyyy"
+    assert play([(0, plain), (0, 90), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")]) == []
