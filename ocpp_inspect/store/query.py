@@ -55,6 +55,11 @@ class Result:
         except (duckdb.Error, pa.ArrowException, OSError) as error:  # a failing cast shows when its row is reached
             raise StoreError(sql_error(error)) from error
 
+    def close(self) -> None:
+        """Give up the rows that were not read: a stream left open keeps the database open, even when it is closed."""
+        self._reader.close()
+        del self._reader
+
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """The rows as Python values; times are text."""
         for batch in self.batches():
@@ -68,6 +73,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise StoreError(f"{path}: no such database; `analyze CAPTURE --db {path.name}` makes one")
+        self._results: list[Result] = []
         settings: dict[str, str | bool | int | float | list[str]] = {
             "enable_external_access": False,
             "autoload_known_extensions": False,
@@ -90,6 +96,8 @@ class Database:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for result in self._results:
+            result.close()
         self._connection.close()
 
     def run(self, sql: str) -> Result:
@@ -98,7 +106,9 @@ class Database:
             relation = self._connection.sql(sql)
             if relation is None:
                 raise StoreError("there is no SQL statement in what was given")
-            return Result(relation)
+            result = Result(relation)
+            self._results.append(result)
+            return result
         except duckdb.Error as error:
             raise StoreError(sql_error(error)) from error
 
