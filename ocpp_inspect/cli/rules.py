@@ -57,7 +57,6 @@ def list_rules(
                               ensure_ascii=False))  # fmt: skip
         return
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -226,7 +225,9 @@ def find_rule(word: str, rules: list[Rule]) -> Rule:
     near = {names[name].id: names[name] for name in get_close_matches(folded, names, n=5, cutoff=0.5)}
     near |= {rule.id: rule for rule in rules if folded and folded in f"{rule.id} {rule.name} {rule.title}".lower()}
     hint = "".join(f"\n    {rule.id}  {rule.title}" for rule in list(near.values())[:8])
-    _fail(f"there is no rule {word!r}" + (f"; did you mean{hint}" if hint else "; see `ocpp-inspect rules list`"))
+    return _fail(
+        f"there is no rule {word!r}" + (f"; did you mean{hint}" if hint else "; see `ocpp-inspect rules list`")
+    )
 
 
 def _load(directories: list[Path] | None, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> list[Rule]:

@@ -7,6 +7,6 @@ from typing import Final
 ANOMALIES: Final[dict[str, str]] = {
     "pipeline.rule_stations_limit": "More stations than the rule engine keeps: the state of the quietest was dropped.",
     "pipeline.rule_keys_limit": "A rule had more keys of one station than it keeps: the oldest was forgotten.",
-    "pipeline.rule_waits_limit": "A rule waited for more things of one station than it keeps: the newest was not waited for.",
+    "pipeline.rule_waits_limit": "More open expectations of one station than are kept: the newest was dropped.",
     "pipeline.rule_failed": "A Python rule raised an exception: it is switched off for this station.",
 }

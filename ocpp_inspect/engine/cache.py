@@ -72,6 +72,6 @@ def _default_path() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     # The reader's own source is part of the key: a changed language must not find old readings.
     digest = hashlib.sha256(ocpp_inspect.__version__.encode())
-    for name in ("load.py", "rule.py", "names.py", "expression.py", "functions.py"):
+    for name in ("reader.py", "strict.py", "rule.py", "names.py", "expression.py", "functions.py"):
         digest.update((Path(__file__).parent / name).read_bytes())
     return Path(base) / "ocpp-inspect" / f"rules-{digest.hexdigest()[:16]}.msgpack"

@@ -1,4 +1,4 @@
-"""Rules in, a dispatch table of compiled functions out: per trigger one function, generated as source.
+"""A rule in, compiled functions out: one for each of its roles and kinds of items, generated as source.
 
 A generated function takes (m, st), the item and its station's state, and looks like this for `require`:
 
@@ -16,17 +16,18 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpp_inspect.engine import functions
 from ocpp_inspect.engine.expression import Expression
-from ocpp_inspect.engine.facts import LEARNERS
-from ocpp_inspect.engine.monitor import Monitor
-from ocpp_inspect.engine.names import ANSWERS, MESSAGE_KINDS, NAMES, VERSIONS, ItemClass, Trigger, parse_trigger
+from ocpp_inspect.engine.names import ANSWERS, NAMES, ItemClass, Trigger, parse_trigger
 from ocpp_inspect.engine.rule import Rule, RuleError
-from ocpp_inspect.engine.state import EMPTY, StationState, Tables
-from ocpp_inspect.engine.verdict import Judge, call_off, duration, make_room, nanoseconds, settle, show, unlink
+from ocpp_inspect.engine.state import EMPTY, StationState
+from ocpp_inspect.engine.verdict import Judge, duration, make_room, nanoseconds, settle, show, unlink
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, Upgrade, WsControl
+
+if TYPE_CHECKING:
+    from ocpp_inspect.engine.program import Program
 
 Handler: TypeAlias = Callable[[Any, StationState], None]
 
@@ -36,7 +37,6 @@ _ITEM_TYPE: Final[dict[ItemClass, type]] = {
 }  # fmt: skip
 _PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^{}]*?)(?::\.(\d)f)?\}")
 _ITEM: Final = re.compile(r"\bm\.")
-_ALL_VERSIONS: Final = (*VERSIONS, "")
 
 
 def _compare(a: Any, symbol: str, b: Any) -> bool:
@@ -72,106 +72,10 @@ _RUNTIME: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Program:
-    """Compiled rules. Holds no state: many engines may share one."""
-
-    def __init__(self, rules: Iterable[Rule], load_monitor: Callable[[Rule], type[Monitor]]) -> None:
-        self.rules = sorted(rules, key=lambda rule: rule.id)
-        self.slots = 0
-        self.judges: list[Judge] = []
-        self.monitors: list[tuple[int, Judge]] = []
-        self.register_slots: list[int] = []
-        self._load_monitor = load_monitor
-        self._events: dict[tuple[ItemClass, str], tuple[list[Handler], list[Handler]]] = {}
-        self._messages: list[tuple[Rule, Trigger, Handler, bool]] = []
-        self._anomalies: list[tuple[Trigger, Handler]] = []
-        for rule in self.rules:
-            _RuleCompiler(self, rule).compile()
-        self.messages: dict[str, Tables] = {
-            version: {kind: self._table(version, kind) for kind in MESSAGE_KINDS} for version in _ALL_VERSIONS
-        }
-
-    def new_slot(self) -> int:
-        """One more place in every station's state."""
-        self.slots += 1
-        return self.slots - 1
-
-    def add(self, rule: Rule, trigger: Trigger, handler: Handler, *, answers: bool) -> None:
-        """Hang a handler on a trigger; those that answer expectations run before all that open or judge."""
-        if trigger.item_class == "message":
-            self._messages.append((rule, trigger, handler, answers))
-        elif trigger.item_class == "anomaly":
-            self._anomalies.append((trigger, _for_versions(handler, rule)))
-        else:
-            for kind in trigger.kinds or ("ping", "pong", "close"):
-                lists = self._events.setdefault((trigger.item_class, kind if trigger.item_class == "control" else ""),
-                                                ([], []))  # fmt: skip
-                wrapped = _for_versions(handler, rule)
-                if wrapped not in lists[0] + lists[1]:
-                    lists[0 if answers else 1].append(wrapped)
-                if trigger.item_class != "control":
-                    break
-
-    def events(self, item_class: ItemClass, kind: str = "") -> tuple[tuple[Handler, ...], tuple[Handler, ...]]:
-        """(answering handlers, other handlers) of an event of the lower layers."""
-        answering, others = self._events.get((item_class, kind), ((), ()))
-        return tuple(answering), tuple(others)
-
-    def anomaly(self, name: str) -> tuple[Handler, ...]:
-        """Handlers of an anomaly."""
-        return tuple(handler for trigger, handler in self._anomalies if trigger.matches_anomaly(name))
-
-    def _table(self, version: str, kind: str) -> tuple[dict[str, tuple[Handler, ...]], tuple[Handler, ...]]:
-        """(action → handlers, handlers of every other action) of a kind of message of one version."""
-        fitting = [
-            entry
-            for entry in self._messages
-            if kind in entry[1].kinds and (not entry[0].versions or version in entry[0].versions)
-        ]
-        actions = {entry[1].action for entry in fitting} | {action for k, action in LEARNERS if k == kind}
-        if kind == "CALL":
-            actions.add("BootNotification")
-        return (
-            {action: self._handlers(fitting, kind, action) for action in actions if action},
-            self._handlers(fitting, kind, ""),
-        )
-
-    def _handlers(
-        self, fitting: list[tuple[Rule, Trigger, Handler, bool]], kind: str, action: str
-    ) -> tuple[Handler, ...]:
-        chosen = [entry for entry in fitting if entry[1].action in ("", action)]
-        handlers: list[Handler] = [handler for _rule, _trigger, handler, answers in chosen if answers]
-        if (kind, action) == ("CALL", "BootNotification"):
-            handlers.append(_reboot)
-        if (kind, action) in LEARNERS:
-            handlers.append(LEARNERS[kind, action])
-        handlers += [handler for _rule, _trigger, handler, answers in chosen if not answers]
-        return tuple(dict.fromkeys(handlers))  # two triggers of one role may overlap: run it once
-
-
-def _reboot(m: OcppMessage, st: StationState) -> None:
-    """A station that boots on a new connection has forgotten what it was asked on the old ones."""
-    if st.open_waits:
-        call_off(st, m.connection, ended=False, reboot=True)
-
-
-def _for_versions(handler: Handler, rule: Rule) -> Handler:
-    """Limit a handler of a version-less event to the versions of its rule."""
-    if not rule.versions:
-        return handler
-    versions = frozenset(rule.versions)
-
-    def guarded(m: Any, st: StationState) -> None:
-        if st.version in versions:
-            handler(m, st)
-
-    return guarded
-
-
 _Body: TypeAlias = Callable[["_Names", str, ItemClass | None], list[str]]
 
 
-class _RuleCompiler:
+class RuleCompiler:
     """Writes and compiles the functions of one rule."""
 
     def __init__(self, program: Program, rule: Rule) -> None:
@@ -188,11 +92,12 @@ class _RuleCompiler:
         self._runtime = {**_RUNTIME, "_judge": self._judge, "_NONE": (None,) * (len(self._names) + 1)}
 
     def compile(self) -> None:
+        """Hang every function of the rule on its triggers."""
         rule = self._rule
         triggers = _triggers(rule, rule.when)
         expect = rule.expect
         if rule.python:
-            monitor = self._program._load_monitor(rule)  # noqa: SLF001 - one compiler, two classes
+            monitor = self._program.load_monitor(rule)
             self._runtime["_monitor"] = monitor
             self._program.monitors.append((self._verb_slot, self._judge))
         if expect is not None:
@@ -372,7 +277,9 @@ class _RuleCompiler:
 class _Names(Mapping[str, str]):
     """Name → local variable; remembers which were used, so that only those are loaded."""
 
-    def __init__(self, item_class: ItemClass, registers: tuple[str, ...], extra: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, item_class: ItemClass, registers: tuple[str, ...], extra: Mapping[str, str] | None = None
+    ) -> None:
         self._sources = NAMES[item_class]
         self._registers = registers
         self._extra = extra or {}

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ocpp_inspect.engine.compile import Handler, Program
+from ocpp_inspect.engine.compile import Handler
 from ocpp_inspect.engine.monitor import Monitor, Remark
 from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import EMPTY, StationState
 from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, fire
@@ -109,9 +110,7 @@ class Engine:
         if (name, m.station) in self._reached or len(self._reached) >= _KNOWN_ANOMALIES:
             return
         self._reached.add((name, m.station))
-        self.anomalies.append(
-            Anomaly(name, m.ts_ns, m.packet, m.position, m.connection, "unknown", detail, m.station)
-        )
+        self.anomalies.append(Anomaly(name, m.ts_ns, m.packet, m.position, m.connection, "unknown", detail, m.station))
 
     def watch(self, m: OcppItem, st: StationState, judge: Judge, slot: int, monitor: type[Monitor]) -> None:
         """Show an item to a Python rule."""

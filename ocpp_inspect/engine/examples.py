@@ -1,7 +1,7 @@
 """A rule's example transcripts in, what they fail to show out.
 
-A transcript is turned into the items that the websocket room would hand on, goes through the true dissector (`dissect`)
-and the engine with *all* rules. A line that ends in `# ID` must cause that finding at that moment, every other line none.
+A transcript becomes the items that the websocket room would hand on; they go through the true dissector (`dissect`) and
+the engine with *all* rules. A line that ends in `# ID` must cause that finding at that moment, every other line none.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from ocpp_inspect.engine.compile import Program
 from ocpp_inspect.engine.engine import Engine
 from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.model import (
     Anomaly,
@@ -33,7 +33,10 @@ Dissect = Callable[[list[WsItem]], list[OcppItem]]
 """The feed of a fresh `ocpp_inspect.ocpp.Ocpp`; rooms do not import each other, so the caller brings it."""
 
 _BASE: Final = "2026-01-01T00:00:00+00:00"
-_MARK: Final = re.compile(r"\s+#\s*([A-Z][A-Z0-9]*-\d{3}\??(?:\s*,?\s+[A-Z][A-Z0-9]*-\d{3}\??)*)\s*\Z|\s+#\s[^\]\[{}\"]*\Z")
+_MARK: Final = re.compile(
+    r"\s+#\s*([A-Z][A-Z0-9]*-\d{3}\??(?:\s*,?\s+[A-Z][A-Z0-9]*-\d{3}\??)*)\s*\Z"  # findings
+    r"|\s+#\s[^\]\[{}\"]*\Z"  # a remark
+)
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|h|d)?\Z")
 _UNITS: Final = {"ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _ARROW: Final = re.compile(r"([A-Z]?)([<>])\Z")
@@ -80,20 +83,19 @@ def run_examples(
     return failures
 
 
-def run_transcript(
-    text: str, program: Program, dissect: Dissect, rule: Rule, first_line: int = 1
-) -> list[Failure]:
+def run_transcript(text: str, program: Program, dissect: Dissect, rule: Rule, first_line: int = 1) -> list[Failure]:
     """Run one transcript."""
     player = _Player(program, dissect, rule.versions)
-    failures = []
+    failures: list[Failure] = []
     for number, raw in enumerate(text.splitlines()):
         try:
             expected, found = player.play(raw)
         except TranscriptError as error:
-            return [*failures, Failure(rule.id, rule.path, first_line + number, f"cannot read {raw.strip()!r}: {error}")]
-        failures += [
-            Failure(rule.id, rule.path, first_line + number, problem) for problem in _compare(expected, found)
-        ]
+            return [
+                *failures,
+                Failure(rule.id, rule.path, first_line + number, f"cannot read {raw.strip()!r}: {error}"),
+            ]
+        failures += [Failure(rule.id, rule.path, first_line + number, problem) for problem in _compare(expected, found)]
     return failures
 
 

@@ -100,7 +100,7 @@ def upper(value: Any) -> str | None:
 def text(value: Any) -> str | None:
     """text(x): a number or truth value as it is written in JSON; a text as it is."""
     if value is None or type(value) is str:
-        return value  # type: ignore[return-value, no-any-return]
+        return value
     if type(value) is bool:
         return "true" if value else "false"
     if type(value) in (int, float):

@@ -128,7 +128,7 @@ NAME_HELP: Final = {
     "station": "identity of the station",
     "connection": "number of the connection",
     "ts": "capture time in seconds since 1970",
-    "config": "learned configuration of the station (texts): config.HeartbeatInterval, config[\"OCPPCommCtrlr.HeartbeatInterval\"]",
+    "config": "learned configuration of the station, texts: number(config.HeartbeatInterval)",
     "complete": "True when this connection was seen from its opening and nothing of it was lost since; else unknown",
     "version": 'OCPP version: "1.6", "2.0", "2.0.1", "2.1"; unknown when it was neither negotiated nor inferred',
     "side": 'who sent it: "station", "csms" or "unknown"',

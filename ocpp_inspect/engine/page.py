@@ -37,7 +37,7 @@ def page(rule: Rule) -> str:
         if text:
             parts += [f"## {title}", text.strip()]
     parts += ["## What it looks at", _meaning(rule)]
-    parts += ["## Examples", "`>` is sent by the station, `<` by the CSMS; a line ending in `# ID` causes that finding."]
+    parts += ["## Examples", "`>` is from the station, `<` from the CSMS; a line ending in `# ID` causes that finding."]
     parts += [f"```text\n{example.rstrip()}\n```" for example in rule.examples]
     parts.append(f"Leave it out with `--ignore {rule.id}`.")
     return "\n\n".join(parts) + "\n"

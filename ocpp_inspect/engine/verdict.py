@@ -24,8 +24,10 @@ Describe = Callable[[Any, StationState, Any], str]
 class Judge:
     """One rule at work: its slots and how it reports. Holds no state of a station."""
 
-    __slots__ = ("answers_only", "describe", "index", "registers", "renews", "rule", "survives_connection", "survives_reboot",
-                 "verb_slot", "within")  # fmt: skip
+    __slots__ = (
+        "answers_only", "describe", "index", "registers", "renews", "rule", "survives_connection", "survives_reboot",
+        "verb_slot", "within",
+    )  # fmt: skip
 
     def __init__(self, rule: Rule, index: int, registers: int, verb_slot: int) -> None:
         self.rule = rule
@@ -125,8 +127,7 @@ class Judge:
         waits[key] = wait
         st.number += 1
         heappush(st.heap, (deadline_ns, st.number, wait))
-        if deadline_ns < st.next_ns:
-            st.next_ns = deadline_ns
+        st.next_ns = min(st.next_ns, deadline_ns)
         wait.uncertain = self._is_doubtful(wait, m, st)
 
     def _is_doubtful(self, wait: Wait, m: OcppItem, st: StationState) -> bool:
@@ -228,9 +229,7 @@ def fire(st: StationState, now_ns: int) -> None:
         wait.settled = True
         st.open_waits -= 1
         unlink(st, wait)
-        wait.judge.violate(
-            wait.item, st, wait.key, "inconclusive" if wait.uncertain else "violation", wait.deadline_ns
-        )
+        wait.judge.violate(wait.item, st, wait.key, "inconclusive" if wait.uncertain else "violation", wait.deadline_ns)
     st.next_ns = heap[0][0] if heap else NEVER
 
 
