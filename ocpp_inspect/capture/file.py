@@ -205,7 +205,7 @@ class CaptureFile:
             info.last_ns = max(info.last_ns, int(run.ts_ns.max()))
             info.packets += len(run)
             info.bytes += int(run.captured.sum())
-        notices = [*run.notices, *(Notice(index, "capture.time_goes_back", text) for index, text in backwards)]
+        notices = [*(Notice(index, "capture.time_goes_back", text) for index, text in backwards), *run.notices]
         anomalies = [entry for notice in notices if (entry := self._anomaly(notice, run)) is not None]
         if len(run):
             self._key = int(key[-1])

@@ -195,7 +195,7 @@ class PcapParser:
             position = offsets[first + int(wrong[0])]
             del offsets[first + int(wrong[0]) :]
             bad = True
-        if bad and len(offsets) > first and self._is_suspicious(octets, offsets, first):
+        while bad and len(offsets) > first and self._is_suspicious(octets, offsets, first):
             position = offsets.pop()
         if len(offsets) > first:
             self._last_seconds = int(struct.unpack_from(layout.order + "I", octets, offsets[-1])[0])
@@ -229,14 +229,19 @@ class PcapParser:
         return bool(header[1] * layout.fraction_ns >= 10**9) or bool(original < captured)
 
     def _is_misread(self, octets: Buffer, position: int, end: int) -> bool:
-        """Whether the record that does not fit into the rest of the file is garbage rather than cut."""
+        """Whether the record that does not fit into the rest of the file is garbage rather than cut.
+
+        A cut record that holds two records of the same day in a row is less likely than a length that lies.
+        """
         layout = self._layout
         assert layout is not None  # noqa: S101
         if end - position < layout.size:
             return False
         header = struct.unpack_from(layout.order + "4I", octets, position)
         lengths_lie = header[layout.original_at // 4] < header[layout.captured_at // 4]
-        return lengths_lie or header[1] * layout.fraction_ns >= 10**9 or not self._near(octets, position)
+        if lengths_lie or header[1] * layout.fraction_ns >= 10**9 or not self._near(octets, position):
+            return True
+        return self._search(octets, position + 1, end, final=True)[1]
 
     def _columns(self, octets: Buffer, offsets: list[int], notices: list[Notice], cut: int) -> Run:
         """`cut` octets of the last packet are missing at the end of the file."""

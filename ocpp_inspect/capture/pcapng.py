@@ -64,6 +64,7 @@ class _Interface:
 class _Section:
     order: str = "<"
     interfaces: list[_Interface] = field(default_factory=list)
+    told_undescribed: bool = False
 
 
 class PcapngParser:
@@ -224,8 +225,10 @@ class PcapngParser:
         original = np.maximum(original, captured)
         if len(described) < count:
             lost = int(np.flatnonzero(names >= len(interfaces))[0])
-            text = f"frame {int(frame[lost])}: interface {int(names[lost])} was not described"
-            self._report("capture.unknown_interface", text, self._packets)
+            if not self._section.told_undescribed:  # once a section
+                self._section.told_undescribed = True
+                text = f"frame {int(frame[lost])}: interface {int(names[lost])} was not described"
+                self._report("capture.unknown_interface", text, self._packets + lost)
             offset, captured, original, frame = (c[described] for c in (offset, captured, original, frame))
             names, ticks, ts_ns = names[described], ticks[described], ts_ns[described]
             link, interface = link[described], interface[described]
