@@ -27,157 +27,10 @@ from ocpp_inspect.model import (
     WsControl,
     split_packet_key,
 )
+from ocpp_inspect.store.layout import MESSAGES, SCHEMAS, TEXTS, TIME
 
 Batches: TypeAlias = dict[str, Any]
 """Table name → pyarrow.RecordBatch."""
-
-_TIME: Final = pa.timestamp("ns")
-_LABEL: Final = pa.dictionary(pa.int32(), pa.string())
-"""Text of few different values: 0.25 µs a message less to insert, and fewer octets through the pipe."""
-_TEXTS: Final = pa.list_(pa.string())
-_NUMBERS: Final = pa.list_(pa.int64())
-
-MESSAGES: Final = pa.schema(
-    [
-        ("message_id", pa.int64()),
-        ("connection_id", pa.int64()),
-        ("capture_id", pa.int64()),
-        ("station", _LABEL),
-        ("version", _LABEL),
-        ("version_inferred", pa.bool_()),
-        ("ts", _TIME),
-        ("sender", _LABEL),
-        ("kind", _LABEL),
-        ("unique_id", pa.string()),
-        ("action", _LABEL),
-        ("error_code", pa.string()),
-        ("error_description", pa.string()),
-        ("raw", pa.string()),
-        ("raw_bytes", pa.binary()),
-        ("size", pa.int64()),
-        ("compressed", pa.bool_()),
-        ("frame_no", pa.int64()),
-        ("request_id", pa.int64()),
-        ("latency_ms", pa.float64()),
-        ("schema_valid", pa.bool_()),
-        ("transaction", pa.string()),
-    ]
-)
-
-# The tables of few rows: name → (column, type). Their rows are tuples in this order.
-_ADDRESSES: Final = [
-    ("client", pa.string()),
-    ("client_port", pa.int32()),
-    ("server", pa.string()),
-    ("server_port", pa.int32()),
-]
-_HANDSHAKE: Final = [
-    ("path", pa.string()),
-    ("host", pa.string()),
-    ("offered_subprotocols", _TEXTS),
-    ("subprotocol", pa.string()),
-    ("offered_extensions", pa.string()),
-    ("extensions", pa.string()),
-]
-_PLACE: Final = [("connection_id", pa.int64()), ("capture_id", pa.int64()), ("frame_no", pa.int64())]
-_WHO: Final = [("station", pa.string()), ("ts", _TIME)]
-
-SCHEMAS: Final[dict[str, Any]] = {
-    "connections": pa.schema(
-        [
-            ("connection_id", pa.int64()),
-            ("capture_id", pa.int64()),
-            ("station", pa.string()),
-            ("version", pa.string()),
-            *_ADDRESSES,
-            *_HANDSHAKE,
-            ("upgrade_status", pa.int32()),
-            ("tls", pa.bool_()),
-            ("opened_at", _TIME),
-            ("closed_at", _TIME),
-            ("close_kind", pa.string()),
-            ("closed_by", pa.string()),
-            ("close_code", pa.int32()),
-            ("close_reason", pa.string()),
-            ("joined_midway", pa.bool_()),
-            ("lost_bytes", pa.int64()),
-            ("messages", pa.int64()),
-            ("undecodable", pa.int64()),
-            ("is_ocpp", pa.bool_()),
-        ]
-    ),
-    "upgrades": pa.schema(
-        _PLACE
-        + _WHO
-        + [("status", pa.int32())]
-        + _HANDSHAKE
-        + [("auth_user", pa.string()), ("has_password", pa.bool_()), ("password_length", pa.int32())]
-        + _ADDRESSES
-        + [
-            ("forwarded_for", pa.string()),
-            ("user_agent", pa.string()),
-            ("server_agent", pa.string()),
-            ("response_ts", _TIME),
-            ("response_frame_no", pa.int64()),
-            ("body", pa.string()),
-            ("tls", pa.bool_()),
-        ]
-    ),
-    "message_records": MESSAGES,
-    "long_texts": pa.schema(
-        [("message_id", pa.int64()), ("capture_id", pa.int64()), ("part", pa.int32()), ("octets", pa.binary())]
-    ),
-    "controls": pa.schema(
-        _PLACE
-        + _WHO
-        + [
-            ("sender", pa.string()),
-            ("kind", pa.string()),
-            ("code", pa.int32()),
-            ("reason", pa.string()),
-            ("payload", pa.binary()),
-        ]
-    ),
-    "losses": pa.schema(
-        _PLACE
-        + _WHO
-        + [("sender", pa.string()), ("cause", pa.string()), ("bytes", pa.int64()), ("messages", pa.int64())]
-    ),
-    "anomalies": pa.schema(
-        [
-            ("name", pa.string()),
-            ("layer", pa.string()),
-            *_PLACE,
-            *_WHO,
-            ("sender", pa.string()),
-            ("detail", pa.string()),
-            ("message_id", pa.int64()),
-            ("path", pa.string()),
-        ]
-    ),
-    "findings": pa.schema(
-        [
-            ("position", pa.int64()),  # orders the rows when the writer numbers them; no column of the table
-            ("rule", pa.string()),
-            ("name", pa.string()),
-            ("axis", pa.string()),
-            ("severity", pa.string()),
-            ("verdict", pa.string()),
-            ("blame", pa.string()),
-            ("station", pa.string()),
-            ("connection_id", pa.int64()),
-            ("capture_id", pa.int64()),
-            ("frame_no", pa.int64()),
-            ("ts", _TIME),
-            ("text", pa.string()),
-            ("evidence", _NUMBERS),
-            ("evidence_captures", _NUMBERS),
-            ("reference", pa.string()),
-            ("message_id", pa.int64()),
-        ]
-    ),
-}
-"""Table name → Arrow schema of the batches that `Columns.flush` gives, in the order in which they are written."""
 
 
 def valid_text(value: str) -> str:
@@ -194,18 +47,18 @@ def _text(values: Sequence[str | None]) -> Any:
 
 def _texts(values: Sequence[Sequence[str] | None]) -> Any:
     try:
-        return pa.array(values, _TEXTS)
+        return pa.array(values, TEXTS)
     except (pa.ArrowException, UnicodeError):
-        return pa.array([None if v is None else [valid_text(str(text)) for text in v] for v in values], _TEXTS)
+        return pa.array([None if v is None else [valid_text(str(text)) for text in v] for v in values], TEXTS)
 
 
 def _column(values: Sequence[Any], kind: Any) -> Any:
     if kind == pa.string():
         return _text(values)
-    if kind == _TEXTS:
+    if kind == TEXTS:
         return _texts(values)
-    if kind == _TIME:
-        return _numbers(values, pa.int64()).view(_TIME)
+    if kind == TIME:
+        return _numbers(values, pa.int64()).view(TIME)
     return _numbers(values, kind)
 
 
@@ -327,7 +180,7 @@ class _Messages:
             _text(self._stations).dictionary_encode(),
             _text(self._versions).dictionary_encode(),
             pa.array(self._inferred, pa.bool_()),
-            pa.array(self._times, pa.int64()).view(_TIME),
+            pa.array(self._times, pa.int64()).view(TIME),
             _text(self._senders).dictionary_encode(),
             _text(self._kinds).dictionary_encode(),
             _text(self._unique_ids),

@@ -28,7 +28,8 @@ from ocpp_inspect.limits import (
     STORE_MEMORY_MAXIMUM_BYTES,
 )
 from ocpp_inspect.model import CaptureInfo
-from ocpp_inspect.store.columns import SCHEMAS, Batches, valid_text
+from ocpp_inspect.store.columns import Batches, valid_text
+from ocpp_inspect.store.layout import SCHEMAS
 
 __all__ = ["Batches", "StoreError", "Writer", "next_capture_id"]
 
