@@ -27,13 +27,13 @@ _COMPARED: Final = 16
 class _Past:
     """One batch, sorted by flow on the first question."""
 
-    __slots__ = ("batch", "flow", "flows", "last", "order")
+    __slots__ = ("batch", "first", "flow", "flows", "last", "order", "position", "size")
 
     def __init__(self, batch: SegmentBatch) -> None:
         self.batch = batch
         self.last = int(batch.position.max())
         self.order: npt.NDArray[np.intp] | None = None
-        self.flow: Int64 = batch.flow
+        self.flow = self.position = self.first = self.size = batch.flow  # until sorted
         self.flows: frozenset[int] = frozenset()
 
     def holds(self, flow: int) -> bool:
@@ -41,19 +41,24 @@ class _Past:
         if self.order is None:
             self.order = np.argsort(self.batch.flow, kind="stable")
             self.flow = self.batch.flow[self.order]
+            self.position = self.batch.position[self.order]
+            self.size = self.batch.length[self.order]
+            self.first = _first_octet(self.batch, self.order)
             self.flows = frozenset(self.flow.tolist())
         return flow in self.flows
 
     def overlapping(self, flow: int, seq: int, length: int, since: int, before: int) -> Rows:
         """The earliest rows of the flow that carry octets in the same place."""
-        batch = self.batch
-        low, high = np.searchsorted(self.flow, (flow, flow + 1))
-        rows: Rows = np.zeros(0, dtype=np.intp) if self.order is None else self.order[low:high]
-        position, size = batch.position[rows], batch.length[rows]
-        ahead = ((_first_octet(batch, rows) - seq + _HALF) & _MASK) - _HALF
+        low, high = np.searchsorted(self.flow, (flow, flow + 1)).tolist()
+        inside = slice(low, high)
+        if self.position[low] < since or self.position[high - 1] >= before:
+            early, late = np.searchsorted(self.position[low:high], (since, before)).tolist()
+            inside = slice(low + early, low + late)
+        size = self.size[inside]
+        ahead = ((self.first[inside] - seq + _HALF) & _MASK) - _HALF
         # A single octet may be a keep-alive with an arbitrary one (RFC 9293 §3.8.4).
-        fits = (size > 1) & (position >= since) & (position < before) & (ahead < length) & (ahead + size > 0)
-        return rows[np.flatnonzero(fits)[:_COMPARED]]
+        fits = np.flatnonzero((size > 1) & (ahead < length) & (ahead + size > 0))
+        return np.zeros(0, dtype=np.intp) if self.order is None else self.order[inside][fits[:_COMPARED]]
 
 
 def _first_octet(batch: SegmentBatch, rows: Rows) -> Int64:

