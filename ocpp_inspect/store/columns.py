@@ -1,6 +1,6 @@
 """OcppItem and Finding in, one Arrow record batch a table out.
 
-Hot: everything here costs 1.3 µs a message of 200 bytes (tests/store/measure.py: 0.6 to take the attributes apart,
+Hot: everything here costs 1.2 µs a message of 200 bytes (bench of 20,000 messages: 0.5 to take the attributes apart,
 0.7 to build the arrays). What made it so: one list comprehension a column (a row of `attrgetter` tuples turned by
 `zip` costs 0.9–1.7), and no object of our own a message. Values are copied out at once, because a held OcppMessage
 would keep its payload tree alive.
