@@ -1,4 +1,7 @@
-"""Segments of one connection in, StreamData, StreamGap, StreamClosed and anomalies out, whatever order they come in."""
+"""Segments of one connection in, StreamData, StreamGap, StreamClosed and anomalies out, whatever order they come in.
+
+Longer than most modules, because the state of one connection is one idea: every method changes the same two directions.
+"""
 
 from __future__ import annotations
 

@@ -121,8 +121,8 @@ class Slots:
     def fast_rows(self, batch: SegmentBatch) -> tuple[Rows, Int64, Int64, Rows]:
         """(data rows taken, their connections, their stream offsets, rows left for the per-item lane), rows ascending.
 
-        Pure acknowledgments of plain connections are consumed and give nothing. 0.09 µs a segment with 10 connections, 0.16 with
-        10,000, in batches of 32,768.
+        Pure acknowledgments of plain connections are consumed and give nothing. In batches of 32,768 a segment takes
+        0.09 µs with 10 connections and 0.16 with 10,000.
         """
         flow = batch.flow
         slot = self.of_pair[flow >> 1]
