@@ -85,6 +85,10 @@ class Ocpp:
                 self._other(item, out)
         return out
 
+    def learn_address(self, client: str, server: str, server_port: int, station: str) -> None:
+        """An upgrade seen by another worker: an address that serves several stations must name none of them."""
+        self._identities.learn((client, 0, server, server_port), station)
+
     def tick(self, now_ns: int) -> list[OcppItem]:
         """Nothing here depends on time alone."""
         del now_ns
@@ -112,6 +116,7 @@ class Ocpp:
             self._ordinal = 0
         connection = self._connections.get(item.connection) or self._open(item, out)
         raw = item.payload
+        validate = self._validate
         faults: list[Fault] | None = None
         value: Any = None
         sure = True
@@ -122,6 +127,8 @@ class Ocpp:
                 faults = text.silent_faults(raw, canonical)
         except (orjson.JSONDecodeError, orjson.JSONEncodeError, TypeError, RecursionError):
             value, sure, faults = text.read(raw)
+            # The null that stands for NaN is ours, not the sender's: no schema may judge it.
+            validate = validate and not any(name == "ocpp.not_a_number" for name, _ in faults)
         if not connection.is_ocpp and not self._recognise(connection, value, sure, item, out):
             return
         kind, unique_id, action, payload = "", "", "", None
@@ -203,7 +210,7 @@ class Ocpp:
             if entry is not None:
                 if entry.call_path is not None:
                     message.transaction = transaction_in(payload, entry.call_path)
-                if self._validate:
+                if validate:
                     message.schema_valid = valid = entry.accepts_call(payload)
                     if not valid:
                         self._refused(connection, entry, message, False, out)
@@ -220,7 +227,7 @@ class Ocpp:
                 if entry is not None:
                     if entry.answer_path is not None:
                         message.transaction = transaction_in(payload, entry.answer_path)
-                    if self._validate:
+                    if validate:
                         message.schema_valid = valid = entry.accepts_answer(payload)
                         if not valid:
                             self._refused(connection, entry, message, True, out)

@@ -224,7 +224,7 @@ def _start_answer(session: Session, message: OcppMessage) -> None:
         return
     request = _dict(message.request)
     found = session.transaction(message.transaction)
-    found.started_ns, found.ended_ns = message.request_ns or message.ts_ns, 0
+    found.started_ns, found.ended_ns = message.request_ns if message.request_id else message.ts_ns, 0
     found.connector = _int(request.get("connectorId"))
     found.id_tag = _text(request.get("idTag"))
     found.meter_start = _number(request.get("meterStart"))

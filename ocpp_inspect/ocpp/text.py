@@ -22,6 +22,9 @@ Fault = tuple[str, str]
 _SPACE: Final = b" \t\r\n"
 _ODD_NUMBER: Final = re.compile(rb"[0-9.]{16}|[0-9][eE]|-0(?![.0-9])")
 _WORD: Final = re.compile(rb"\s*[A-Za-z][A-Za-z0-9 _.!-]{0,63}\s*")
+# An unterminated string is taken as one token: trying again behind each of its quotes would be quadratic.
+_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*+("|\\?\Z)|[\[\]{}]', re.DOTALL)
+_COMMA: Final = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,(?=\s*+[\]}])', re.DOTALL)
 _CONTROL: Final = {9: "a tab", 10: "a line feed", 13: "a carriage return", 0: "a NUL"}
 
 
@@ -141,6 +144,10 @@ def _nul(raw: bytes) -> tuple[Any, bool, list[Fault]]:
 def _refused(text: str, error: str, offset: int) -> tuple[Any, bool, list[Fault]]:  # noqa: PLR0911 - one per fault
     place = f"line {text.count(chr(10), 0, offset) + 1}, character {offset - (text.rfind(chr(10), 0, offset))}"
     near = excerpt(text[offset : offset + 24], 24)
+    if "depth limit" in error:
+        return None, False, [("ocpp.deep_nesting", "the text is nested more than 1024 levels deep")]
+    if len(text) > limits.EXPLAINED_CHARACTERS:
+        return None, False, [("ocpp.not_json", f"{place}: {error.partition(': line')[0]}, found {near!r}")]
     if _depth(text) > 254:
         return None, False, [("ocpp.deep_nesting", f"the text is nested {_depth(text)} levels deep")]
     lenient = _lenient(text)
@@ -195,7 +202,7 @@ def _lenient(text: str) -> tuple[Any, bool, list[Fault]] | None:
 
 def _raw_control(text: str) -> bool:
     try:
-        json.loads(text)
+        json.loads(text, parse_int=float)  # int refuses more than 4300 digits
     except json.JSONDecodeError as error:
         return error.msg.startswith("Invalid control character")
     return False
@@ -231,7 +238,7 @@ def _behind(text: str, offset: int, place: str) -> tuple[Any, bool, list[Fault]]
 
 def _trailing_comma(text: str) -> bool:
     """Whether the text becomes JSON when commas before closing brackets are taken out."""
-    outside = re.sub(r'("(?:[^"\\]|\\.)*+")|,(?=\s*[\]}])', lambda found: found.group(1) or "", text)
+    outside = _COMMA.sub(lambda found: found[1] or "", text)
     if outside == text:
         return False
     try:
@@ -243,16 +250,18 @@ def _trailing_comma(text: str) -> bool:
 
 def _brackets(text: str) -> tuple[list[str], int, bool]:
     """(open brackets at the end, deepest nesting, whether the end is inside a string)."""
-    bare = re.sub(r'"(?:[^"\\]|\\.)*+"', "", text)
-    inside = '"' in bare
     stack: list[str] = []
-    deepest = 0
-    for bracket in re.findall(r"[\[\]{}]", bare.split('"')[0]):
-        if bracket in "[{":
-            stack.append(bracket)
+    deepest, inside = 0, False
+    for found in _TOKENS.finditer(text):
+        symbol = found[0]
+        if symbol in "[{":
+            stack.append(symbol)
             deepest = max(deepest, len(stack))
-        elif stack:
-            stack.pop()
+        elif symbol in "]}":
+            if stack:
+                stack.pop()
+        else:
+            inside = found[1] != '"'
     return stack, deepest, inside
 
 
