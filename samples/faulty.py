@@ -283,7 +283,7 @@ FAULTY = [
             Expected("TX16-004", '"meterStop":100000', 2),
             Expected("RPC-005", '"UnlockConnector"'),
             Expected("RC-001", '"04NEVER0"'),
-            Expected("HB-001", '"Heartbeat"', 3),
+            Expected("HB-001", '"meterStop":100000', 2),  # the last word before the silence
             Expected("ST16-002", '"connectorId":0,"errorCode":"NoError","status":"Charging"'),
         ],
     ),
