@@ -30,6 +30,9 @@ BLOCK_OCTETS: Final = 16 * 1024 * 1024
 CAPTURE_INTERFACES: Final = 65_536
 """Interfaces of one capture; no machine has more, a forged file does."""
 
+SEARCH_OCTETS: Final = 1024
+"""First stretch of garbage searched at once for the next record; it doubles until one is found."""
+
 CAPTURE_SECRETS_OCTETS: Final = 16 * 1024 * 1024
 """Octets of decryption secrets kept for each capture: about 80,000 TLS sessions."""
 
@@ -298,6 +301,12 @@ QUERY_MEMORY_BYTES: Final = 1024 * 1024 * 1024
 
 REPORT_ROWS: Final = 1_000
 """Events of a timeline in memory at a time."""
+
+REPORT_WINDOW_ROWS: Final = 20_000
+"""Messages that a timeline sorts at a time: 16 MB, sorted in 10 ms."""
+
+REPORT_WINDOW_BYTES: Final = 32 * 1024 * 1024
+"""The same in octets of message text."""
 
 REPORT_RAW_BYTES: Final = 1024 * 1024
 """Largest message that a timeline decodes to say it; of a longer one it says the size."""

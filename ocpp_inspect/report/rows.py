@@ -1,7 +1,6 @@
 """A read-only connection and a choice in; the events of a timeline in time order out, a batch at a time.
 
-One query merges what the tables hold, so nothing is loaded as a whole: DuckDB sorts (and spills), we fetch. Events of
-one instant are ordered by what must come first: a connection opens, speaks, closes; a finding follows its message.
+One query a window of time merges what the tables hold, so that neither we nor DuckDB sort more than a window at once.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from ocpp_inspect.limits import REPORT_RAW_BYTES, REPORT_ROWS
+from ocpp_inspect.limits import REPORT_ROWS, REPORT_WINDOW_BYTES, REPORT_WINDOW_ROWS
+from ocpp_inspect.report import sources
 
 EventType: TypeAlias = Literal["open", "upgrade", "message", "control", "loss", "close", "finding", "anomaly"]
 
@@ -66,208 +66,9 @@ class Event(msgspec.Struct, gc=False):
         return last.ts_ns, last.phase, last.order, last.after
 
 
-_COLUMNS: Final = (  # noqa: SIM905 a list would be twenty lines
-    "ts_ns phase ord after_it type connection_id station sender frame_no kind version action raw error_code "
-    "error_description size message_id request_id latency_ms schema_valid transaction extra"
-).split()
-_TEXT: Final = {
-    "type",
-    "station",
-    "sender",
-    "kind",
-    "version",
-    "action",
-    "raw",
-    "error_code",
-    "error_description",
-    "transaction",
-    "extra",
-}
-_PACKET: Final = "(capture_id * 10000000000 + frame_no) * 100000"
-
-
-def _select(source: str, **columns: str) -> str:
-    """A SELECT with all columns of an event; those not named are NULL."""
-    types = {"latency_ms": "DOUBLE", "schema_valid": "BOOLEAN"}
-    listed = (
-        f"{columns[name]} AS {name}"
-        if name in columns
-        else f"NULL::{types.get(name, 'VARCHAR' if name in _TEXT else 'BIGINT')} AS {name}"
-        for name in _COLUMNS
-    )
-    return f"SELECT {', '.join(listed)} FROM {source}"  # noqa: S608 names and texts of ours only
-
-
-def _json(**fields: str) -> str:
-    return "to_json(struct_pack(" + ", ".join(f"{name} := {value}" for name, value in fields.items()) + "))::VARCHAR"
-
-
-_MESSAGES = _select(
-    "messages",
-    ts_ns="epoch_ns(ts)",
-    phase="2",
-    ord="message_id",
-    after_it="0",
-    type="'message'",
-    connection_id="connection_id",
-    station="station",
-    sender="sender",
-    frame_no="frame_no",
-    kind="kind",
-    version="version",
-    action="action",
-    raw=f"CASE WHEN size <= {REPORT_RAW_BYTES} THEN raw END",
-    error_code="error_code",
-    error_description="error_description",
-    size="size",
-    message_id="message_id",
-    request_id="request_id",
-    latency_ms="latency_ms",
-    schema_valid="schema_valid",
-    transaction="transaction",
-)
-_UPGRADES = _select(
-    "upgrades",
-    ts_ns="epoch_ns(ts)",
-    phase="1",
-    ord=_PACKET,
-    after_it="0",
-    type="'upgrade'",
-    connection_id="connection_id",
-    station="station",
-    sender="'station'",
-    frame_no="frame_no",
-    extra=_json(
-        status="status",
-        path="left(path, 400)",
-        client="client",
-        client_port="client_port",
-        server="server",
-        server_port="server_port",
-        subprotocol="left(subprotocol, 100)",
-        offered="offered_subprotocols[1:8]",
-        extensions="left(extensions, 200)",
-        user="left(auth_user, 100)",
-        has_password="has_password",  # noqa: S106 a column
-        agent="left(user_agent, 100)",
-        body="left(body, 200)",
-        tls="tls",
-    ),
-)
-_OPENS = _select(
-    "connections WHERE upgrade_status IS NULL AND is_ocpp",
-    ts_ns="epoch_ns(opened_at)",
-    phase="0",
-    ord="connection_id * 100000",
-    after_it="0",
-    type="'open'",
-    connection_id="connection_id",
-    station="station",
-    sender="'station'",
-    version="version",
-    extra=_json(
-        client="client",
-        client_port="client_port",
-        server="server",
-        server_port="server_port",
-        joined_midway="joined_midway",
-        tls="tls",
-    ),
-)
-_CLOSES = _select(
-    "connections WHERE is_ocpp AND (coalesce(upgrade_status, 101) = 101 OR messages > 0)",
-    ts_ns="epoch_ns(closed_at)",
-    phase="3",
-    ord="connection_id * 100000",
-    after_it="0",
-    type="'close'",
-    connection_id="connection_id",
-    station="station",
-    sender="closed_by",
-    kind="close_kind",
-    extra=_json(
-        code="close_code",
-        reason="left(close_reason, 200)",
-        opened_ns="epoch_ns(opened_at)",
-        messages="messages",
-        undecodable="undecodable",
-        lost_bytes="lost_bytes",
-        status="upgrade_status",
-    ),
-)
-_CONTROLS = _select(
-    "controls",
-    ts_ns="epoch_ns(ts)",
-    phase="2",
-    ord=_PACKET,
-    after_it="0",
-    type="'control'",
-    connection_id="connection_id",
-    station="station",
-    sender="sender",
-    frame_no="frame_no",
-    kind="kind",
-    extra=_json(code="code", reason="left(reason, 200)"),
-)
-_LOSSES = _select(
-    "losses",
-    ts_ns="epoch_ns(ts)",
-    phase="2",
-    ord=_PACKET,
-    after_it="0",
-    type="'loss'",
-    connection_id="connection_id",
-    station="station",
-    sender="sender",
-    frame_no="frame_no",
-    kind="cause",
-    extra=_json(bytes="bytes", messages="messages"),
-)
-_FINDINGS = _select(
-    "findings f LEFT JOIN (SELECT message_id AS id, epoch_ns(ts) AS said_ns FROM messages) m"
-    " ON m.id = f.message_id AND f.message_id > 0",
-    ts_ns="coalesce(said_ns, epoch_ns(f.ts))",
-    phase="2",
-    ord="coalesce(m.id, (f.capture_id * 10000000000 + f.frame_no) * 100000 + 99999, 9223372036854775807)",
-    after_it="2 + f.finding_id",
-    type="'finding'",
-    connection_id="f.connection_id",
-    station="f.station",
-    frame_no="f.frame_no",
-    kind="f.severity",
-    message_id="coalesce(m.id, 0)",
-    extra=_json(
-        rule="f.rule",
-        verdict="f.verdict",
-        blame="f.blame",
-        text="left(f.text, 600)",
-        reference="left(f.reference, 120)",
-        frames="f.evidence[1:6]",
-        more="greatest(len(f.evidence) - 6, 0)",
-        ts_ns="epoch_ns(f.ts)",
-    ),
-)
-
-
-# An anomaly whose detail a finding repeats is told by the finding; those below HTTP belong to the network, not here.
-_ANOMALIES = _select(
-    "anomalies a ANTI JOIN findings f ON f.capture_id = a.capture_id AND f.frame_no = a.frame_no"
-    " AND contains(f.text, a.detail)"
-    " LEFT JOIN (SELECT message_id AS id, epoch_ns(ts) AS said_ns FROM messages) m"
-    " ON m.id = a.message_id AND a.message_id > 0 WHERE layer IN ('http', 'ws', 'ocpp', 'rpc', 'schema')",
-    ts_ns="coalesce(said_ns, epoch_ns(a.ts))",
-    phase="2",
-    ord="coalesce(m.id, (a.capture_id * 10000000000 + a.frame_no) * 100000 + 99998, 9223372036854775807)",
-    after_it="1",
-    type="'anomaly'",
-    connection_id="a.connection_id",
-    station="a.station",
-    sender="a.sender",
-    frame_no="a.frame_no",
-    kind="a.name",
-    message_id="coalesce(m.id, 0)",
-    extra=_json(detail="left(a.detail, 400)", path="left(a.path, 200)"),
-)
+_LATEST_NS: Final = 2**63 - 2  # the year 2262; one more is DuckDB's infinity
+_EARLIEST_NS: Final = -_LATEST_NS
+_BUCKETS: Final = 4096
 
 
 def _belongs(choice: Choice, values: list[Any]) -> str:
@@ -286,64 +87,108 @@ def _belongs(choice: Choice, values: list[Any]) -> str:
     return " AND ".join(conditions)
 
 
-def _query(choice: Choice) -> tuple[str, list[Any]]:
+def _query(choice: Choice, since_ns: int, until_ns: int) -> tuple[str, list[Any]]:
+    """The events of a choice with since_ns <= time < until_ns."""
     values: list[Any] = []
+    chosen = [
+        sources.windowed(each, since_ns, until_ns)
+        for each in (sources.OF_MESSAGES if choice.is_narrow else sources.ALL)
+    ]
     if choice.is_narrow:
-        messages = f"SELECT * FROM ({_MESSAGES}) WHERE {_belongs(choice, values)}"  # noqa: S608
-        wanted = f"SELECT message_id FROM messages WHERE {_belongs(choice, values)}"  # noqa: S608
-        findings = f"SELECT * FROM ({_FINDINGS}) WHERE message_id IN ({wanted})"  # noqa: S608
-        anomalies = f"SELECT * FROM ({_ANOMALIES}) WHERE message_id IN ({wanted})"  # noqa: S608
-        values.extend(values[: len(values) // 2])
-        sources = [messages, findings, anomalies]
-    else:
-        sources = [_MESSAGES, _UPGRADES, _OPENS, _CLOSES, _CONTROLS, _LOSSES, _FINDINGS, _ANOMALIES]
-    conditions = ["ts_ns IS NOT NULL"]
-    for condition, value in (("ts_ns >= ?", choice.since_ns), ("ts_ns <= ?", choice.until_ns)):
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
+        messages, *others = chosen
+        chosen = [f"SELECT * FROM ({messages}) WHERE {_belongs(choice, values)}"]  # noqa: S608
+        for each in others:
+            wanted = f"SELECT message_id FROM messages WHERE {_belongs(choice, values)}"  # noqa: S608
+            chosen.append(f"SELECT * FROM ({each}) WHERE message_id IN ({wanted})")  # noqa: S608
+    conditions = ["true"]
     if choice.station is not None:
         conditions.append("coalesce(station, '') = ?")
         values.append(choice.station)
     if choice.after is not None:
         conditions.append("(ts_ns, phase, coalesce(ord, 0), after_it) > (?, ?, ?, ?)")
         values.extend(choice.after)
-    union = " UNION ALL ".join(sources)
+    union = " UNION ALL ".join(chosen)
     where = " AND ".join(conditions)
     return f"SELECT * FROM ({union}) WHERE {where} ORDER BY ts_ns, phase, ord, after_it", values  # noqa: S608
 
 
+def _windows(cursor: Any, choice: Choice) -> Iterator[tuple[int, int]]:
+    """Spans of time, together all of it, of about REPORT_WINDOW_ROWS messages: what is sorted at a time is bounded."""
+    since = _EARLIEST_NS if choice.since_ns is None else choice.since_ns
+    until = _LATEST_NS if choice.until_ns is None else choice.until_ns + 1
+    if choice.after is not None:
+        since = max(since, choice.after[0])
+    condition = "ts >= make_timestamp_ns(?) AND ts < make_timestamp_ns(?)"
+    values: list[Any] = [since, until]
+    if choice.station is not None:
+        condition, values = condition + " AND coalesce(station, '') = ?", [*values, choice.station]
+    row = cursor.execute(
+        f"SELECT epoch_ns(min(ts)), epoch_ns(max(ts)), count(*), sum(size) FROM messages WHERE {condition}",  # noqa: S608
+        values,
+    ).fetchone()
+    first_ns, last_ns, number, octets = row if row is not None else (None, None, 0, 0)
+    if first_ns is None or (number <= REPORT_WINDOW_ROWS and (octets or 0) <= REPORT_WINDOW_BYTES):
+        yield since, until
+        return
+    step = (last_ns - first_ns) // _BUCKETS + 1
+    buckets = cursor.execute(
+        f"SELECT (epoch_ns(ts) - ?) // ? AS bucket, count(*), sum(size) FROM messages WHERE {condition}"  # noqa: S608
+        " GROUP BY bucket ORDER BY bucket",
+        [first_ns, step, *values],
+    ).fetchall()
+    begin, rows, size = since, 0, 0
+    for bucket, bucket_rows, bucket_size in buckets:
+        if rows and (rows + bucket_rows > REPORT_WINDOW_ROWS or size + bucket_size > REPORT_WINDOW_BYTES):
+            end = first_ns + bucket * step
+            yield begin, end
+            begin, rows, size = end, 0, 0
+        rows += bucket_rows
+        size += bucket_size
+    yield begin, until
+
+
 def events(database: Any, choice: Choice) -> Iterator[Event]:
     """The chosen events in time order, `REPORT_ROWS` in memory at a time."""
-    text, values = _query(choice)
     cursor = database.cursor()
-    cursor.execute(text, values)
-    while rows := cursor.fetchmany(REPORT_ROWS):
-        for row in rows:
-            yield Event(
-                row[0],
-                row[1],
-                row[2] or 0,
-                row[3],
-                row[4],
-                row[5] or 0,
-                row[6] or "",
-                row[7] or "unknown",
-                row[8] or 0,
-                row[9] or "",
-                row[10] or "",
-                row[11] or "",
-                row[12],
-                row[13],
-                row[14],
-                row[15] or 0,
-                row[16] or 0,
-                row[17] or 0,
-                row[18],
-                row[19],
-                row[20],
-                row[21],
-            )
+    try:
+        for statement in sources.PLACES:
+            cursor.execute(*sources.of_station(statement, choice.station))
+        for since_ns, until_ns in _windows(cursor, choice):
+            cursor.execute(*_query(choice, since_ns, until_ns))
+            while rows := cursor.fetchmany(REPORT_ROWS):
+                for row in rows:
+                    yield _event(row)
+    finally:
+        cursor.close()
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    ts_ns, phase, order, after, kind_of, connection, station, sender, frame, kind, version, action = row[:12]
+    raw, error_code, error_description, size, message_id, request_id, latency_ms, valid, transaction, extra = row[12:]
+    return Event(
+        ts_ns,
+        phase,
+        order or 0,
+        after,
+        kind_of,
+        connection or 0,
+        station or "",
+        sender or "unknown",
+        frame or 0,
+        kind or "",
+        version or "",
+        action or "",
+        raw,
+        error_code,
+        error_description,
+        size or 0,
+        message_id or 0,
+        request_id or 0,
+        latency_ms,
+        valid,
+        transaction,
+        extra,
+    )
 
 
 def stations(database: Any) -> list[tuple[str, int, int]]:
