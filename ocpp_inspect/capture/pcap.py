@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from ocpp_inspect.limits import CAPTURE_NOTES, CAPTURED_OCTETS
+from ocpp_inspect.limits import CAPTURE_NOTES, CAPTURED_OCTETS, SEARCH_OCTETS
 from ocpp_inspect.model import CaptureInfo
 
 from .links import link_name
@@ -96,7 +96,7 @@ class PcapParser:
                 self._report_garbage(notices, len(offsets), position + shift)
                 if not found:
                     break
-            bad, position = self._walk(octets, position, end, offsets)
+            bad, position = self._walk(octets, position, end, offsets, final)
             if not bad and not (final and self._is_misread(octets, position, end)):
                 break
             self._lost_at = position + shift
@@ -170,7 +170,7 @@ class PcapParser:
 
     # --------------------------------------------------------------------------------------------------- records
 
-    def _walk(self, octets: Buffer, position: int, end: int, offsets: list[int]) -> tuple[bool, int]:
+    def _walk(self, octets: Buffer, position: int, end: int, offsets: list[int], final: bool) -> tuple[bool, int]:
         """Append the offsets of whole records; (True, where) at something that is no record. 0.18 µs a record."""
         layout = self._layout
         assert layout is not None  # noqa: S101
@@ -197,6 +197,11 @@ class PcapParser:
             bad = True
         while bad and len(offsets) > first and self._is_suspicious(octets, offsets, first):
             position = offsets.pop()
+        if not bad and not final and len(offsets) > first:
+            held = self._doubtful(columns[: len(offsets) - first, 0].astype(np.int64))
+            if held < len(offsets) - first:
+                position = offsets[first + held]
+                del offsets[first + held :]
         if len(offsets) > first:
             self._last_seconds = int(struct.unpack_from(layout.order + "I", octets, offsets[-1])[0])
         return bad, position
@@ -214,6 +219,16 @@ class PcapParser:
         odd_fraction = columns[:, 1] >= 10**9 // layout.fraction_ns
         result: np.typing.NDArray[np.bool_] = zero | (odd_fraction & (original < captured)) | (original > 1 << 26)
         return result
+
+    def _doubtful(self, seconds: np.typing.NDArray[np.int64]) -> int:
+        """How many records may be handed on now: behind a jump in time some more must read well, or it is garbage."""
+        steps = np.diff(seconds, prepend=self._last_seconds or seconds[0])
+        held = len(seconds)
+        for jump in np.flatnonzero(np.abs(steps) > _DAY_SECONDS)[::-1].tolist():
+            if held - jump > _PROBED_RECORDS:
+                break
+            held = jump
+        return held
 
     def _is_suspicious(self, octets: Buffer, offsets: list[int], first: int) -> bool:
         """Whether the record before garbage is garbage itself: its length led astray."""
@@ -267,37 +282,45 @@ class PcapParser:
     # ---------------------------------------------------------------------------------------------------- damage
 
     def _search(self, octets: Buffer, position: int, end: int, final: bool) -> tuple[int, bool]:
-        """The next offset at which two plausible records follow each other (or one ends the file), if there is one."""
+        """The next offset of a plausible record, if there is one."""
         layout = self._layout
         assert layout is not None  # noqa: S101
         size = layout.size
-        if end - position < size:
-            return (end if final else position), False
-        count = end - position - size + 1
-        base = np.frombuffer(octets, np.uint8, end - position, position)
+        span = SEARCH_OCTETS  # grows, so that neither much garbage nor many small pieces of it cost much
+        while end - position >= size:
+            count = min(end - position - size + 1, span)
+            for place, captured in self._likely(octets, position, count):
+                following = place + size + captured
+                if following == end and final:
+                    return place, True
+                if following + size > end:
+                    if final:
+                        continue
+                    return place, False  # more octets decide
+                behind = min(end, following + size)
+                # a record of the same day stands for itself: one in 10**12 of random octets looks so
+                if self._last_seconds or self._chain(octets, following, behind, layout)[0]:
+                    return place, True
+            position += count
+            span *= 2
+        return (end if final else position), False
+
+    def _likely(self, octets: Buffer, position: int, count: int) -> list[tuple[int, int]]:
+        """(offset, captured length) of what could be a record, among `count` offsets from here."""
+        layout = self._layout
+        assert layout is not None  # noqa: S101
 
         def column(at: int) -> np.typing.NDArray[np.uint32]:
-            view = np.ndarray((count,), layout.order + "u4", buffer=base, offset=at, strides=(1,))
-            return view.astype(np.uint32)
+            window = np.frombuffer(octets, np.uint8, count + 3, position + at)
+            return np.ndarray((count,), layout.order + "u4", buffer=window, strides=(1,)).astype(np.uint32)
 
-        captured = column(layout.captured_at)
-        likely = (captured > 0) & (captured <= self._max) & (column(4) < 10**9 // layout.fraction_ns)
-        original = column(layout.original_at)
-        likely &= (original >= captured) & (original <= self._max)
+        captured, original = column(layout.captured_at), column(layout.original_at)
+        likely = (captured > 0) & (original >= captured) & (original <= self._max)
+        likely &= column(4) < 10**9 // layout.fraction_ns
         if self._last_seconds:
             likely &= np.abs(column(0).astype(np.int64) - self._last_seconds) <= _DAY_SECONDS
-        for candidate in np.flatnonzero(likely).tolist():
-            place = position + candidate
-            following = place + size + int(captured[candidate])
-            if following == end and final:
-                return place, True
-            if following + size > end:
-                if final:
-                    continue
-                return place, False  # more octets decide
-            if self._chain(octets, following, min(end, following + size), layout)[0] and self._near(octets, following):
-                return place, True
-        return (end if final else end - size + 1), False
+        found = np.flatnonzero(likely)
+        return list(zip((found + position).tolist(), captured[found].tolist(), strict=True))
 
     def _near(self, octets: Buffer, position: int) -> bool:
         order = "<" if self._layout is None else self._layout.order

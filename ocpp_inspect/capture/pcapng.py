@@ -22,6 +22,7 @@ from ocpp_inspect.limits import (
     CAPTURE_NOTES,
     CAPTURE_SECRETS_OCTETS,
     CAPTURED_OCTETS,
+    SEARCH_OCTETS,
 )
 from ocpp_inspect.model import CaptureInfo, Int64
 
@@ -37,6 +38,7 @@ _ENHANCED_PACKET: Final = 6
 _SECRETS: Final = 10
 # with name resolution, systemd journal and custom blocks: known, of no use here
 _KNOWN: Final = (SECTION, 1, 2, 3, 4, 5, 6, 9, 10, 0xBAD, 0x40000BAD)
+_KNOWN_KINDS: Final = np.array(_KNOWN, np.uint32)
 _BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
 _FLAGS_OPTION: Final = 2
 _NO_INTERFACE: Final = -1
@@ -403,29 +405,36 @@ class PcapngParser:
 
     def _search(self, octets: Buffer, position: int, end: int, final: bool) -> tuple[int, bool]:
         """The next offset of a block of a known type whose two lengths agree, if there is one."""
-        if end - position < 12:
-            return (end if final else position), False
-        count = end - position - 11
-        base = np.frombuffer(octets, np.uint8, end - position, position)
-        kinds = np.ndarray((count,), self._section.order + "u4", buffer=base, strides=(1,))
-        for candidate in np.flatnonzero(np.isin(kinds, np.array(_KNOWN, np.uint32))).tolist():
-            place = position + candidate
-            order: str | None = self._section.order
-            (kind,) = struct.unpack_from(self._section.order + "I", octets, place)
-            if kind == SECTION:
-                order = self._byte_order(octets, place)
-            if order is None:
-                continue
-            (length,) = struct.unpack_from(order + "I", octets, place + 4)
-            if not self._believable(kind, length):
-                continue
-            if place + length > end:
-                if final:
-                    continue
-                return place, False  # more octets decide
-            if struct.unpack_from(order + "I", octets, place + length - 4)[0] == length:
-                return place, True
-        return (end if final else end - 11), False
+        span = SEARCH_OCTETS  # grows, so that neither much garbage nor many small pieces of it cost much
+        while end - position >= 12:
+            count = min(end - position - 11, span)
+            base = np.frombuffer(octets, np.uint8, count + 3, position)
+            kinds = np.ndarray((count,), self._section.order + "u4", buffer=base, strides=(1,))
+            for candidate in np.flatnonzero(np.isin(kinds, _KNOWN_KINDS)).tolist():
+                place = position + candidate
+                length = self._length_of(octets, place, end)
+                if place + length > end and not final:
+                    return place, False  # more octets decide
+                if length and place + length <= end:
+                    return place, True
+            position += count
+            span *= 2
+        return (end if final else position), False
+
+    def _length_of(self, octets: Buffer, place: int, end: int) -> int:
+        """The length of the block that seems to begin here; 0 when it cannot be one as far as the octets reach."""
+        order: str | None = self._section.order
+        (kind,) = struct.unpack_from(self._section.order + "I", octets, place)
+        if kind == SECTION:
+            order = self._byte_order(octets, place)
+        if order is None:
+            return 0
+        length = int(struct.unpack_from(order + "I", octets, place + 4)[0])
+        if not self._believable(kind, length):
+            return 0
+        if place + length <= end and struct.unpack_from(order + "I", octets, place + length - 4)[0] != length:
+            return 0
+        return length
 
     def _report_garbage(self, resumed_at: int) -> None:
         text = f"offset {self._lost_at}: {resumed_at - self._lost_at} octets are not a block and were skipped"
