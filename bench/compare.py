@@ -117,7 +117,7 @@ def ours(path: Path, folder: Path, jobs: int | None) -> Result:
 
 def tshark_fields(path: Path, folder: Path, port: int, is_slice: bool = False) -> Result:
     output = folder / "fields.txt"
-    command = ["tshark", "-n", "-r", str(path), "-d", f"tcp.port=={port},http", "-Y", "websocket.payload.text"]
+    command = ["tshark", "-n", "-r", str(path), "-d", f"tcp.port=={port},http", "-Y", "websocket"]
     measured = run([*command, "-T", "fields", *(part for field in FIELDS for part in ("-e", field))], output)
     with output.open("rb") as lines:
         messages = sum(line.count(b"[2,") + line.count(b"[3,") for line in lines)
