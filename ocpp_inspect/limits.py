@@ -165,6 +165,9 @@ HTTP_EXCERPT_BYTES: Final = 512
 HTTP_PIPELINE: Final = 64
 """Requests of one connection that may wait for their answers; clients that pipeline at all send a few."""
 
+HTTP_TUNNELS: Final = 8
+"""CONNECT requests answered inside each other on one connection; a proxy behind a proxy makes two."""
+
 UPGRADE_HELD_BYTES: Final = 64 * 1024
 """Octets of the client kept while its upgrade is unanswered."""
 

@@ -44,6 +44,7 @@ class Connection:
         "_requests_reader",
         "_responses_reader",
         "_searches",
+        "_tunnels",
         "client_direction",
         "facts",
         "flow",
@@ -83,6 +84,7 @@ class Connection:
         self.upgrade: Upgrade | None = None
         self._prefix: list[bytes] | None = None  # by direction, while too short to decide
         self._searches: list[Search] | None = None  # by direction
+        self._tunnels = 0  # CONNECTs answered so far
         self._requests_reader: HttpReader | None = None
         self._responses_reader: HttpReader | None = None
         self._requests: deque[Request] = deque()
@@ -365,6 +367,10 @@ class Connection:
         if method == "CONNECT" and head.status < 300:
             # The tunnel's content is a connection of its own, and the client speaks first in it or not.
             rest, held = reader.take_rest(), self._held
+            self._tunnels += 1
+            if self._tunnels > limits.HTTP_TUNNELS:
+                self._ignore("other")
+                return
             self._restart()
             client, facts = self.client_direction or 0, self.facts
             chunks = [(client, part) for _, _, part in held if isinstance(part, bytes)] + [(1 - client, rest)]

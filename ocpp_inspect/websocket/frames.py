@@ -5,6 +5,7 @@ A participant fails the connection at the first fault; an observer says what is 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final, Literal
 
 from ocpp_inspect import limits
@@ -41,6 +42,7 @@ class FrameReader:
         "_is_oversize",
         "_may_continue",
         "_need",
+        "_queue",
         "_skip",
         "deflated_kind",
         "expects_mask",
@@ -65,6 +67,7 @@ class FrameReader:
         self.has_closed = False
         self._buffer = bytearray()
         self._need = 0
+        self._queue: deque[tuple[bytes, int, int]] | None = None  # octets to read again, with their packets
         self._first_ns = 0
         self._first_packet = 0
         self._skip = 0  # octets of a payload that is not kept
@@ -87,6 +90,7 @@ class FrameReader:
             and self._fragments is None
             and self.search is None
             and not self.has_closed
+            and not self._may_continue
             and self.expects_mask is not None
         )
         self.plain_kind = self.deflated_kind = ANYTHING_ELSE
@@ -146,8 +150,24 @@ class FrameReader:
 
     def feed(self, data: bytes, ts_ns: int, packet: int) -> None:
         """The next octets of this direction; `facts` names the packet that anomalies are reported for."""
+        self._feed(data, ts_ns, packet)
+        self._drain()
+
+    def _drain(self) -> None:
+        # A queue and no recursion: hostile streams lose and find their boundary thousands of times in one segment.
+        while self._queue:
+            self._feed(*self._queue.popleft())
+
+    def _again(self, parts: list[tuple[bytes, int, int]]) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.extendleft(reversed(parts))
+
+    def _feed(self, data: bytes, ts_ns: int, packet: int) -> None:
         if self.search is not None:
-            self._feed_search(data, ts_ns, packet)
+            at = self.search.feed(data, ts_ns, packet)
+            if at is not None and self.search.is_known:
+                self._found(at)
             return
         if self._skip:
             skipped = min(self._skip, len(data))
@@ -169,7 +189,9 @@ class FrameReader:
         self._read(data, ts_ns, packet, first_ns, first_packet)
         self.arm()
 
-    def _read(self, data: bytes, ts_ns: int, packet: int, first_ns: int, first_packet: int) -> None:
+    def _read(  # noqa: PLR0912, PLR0915 - the hot loop of segments with several frames: a call costs 0.1 µs
+        self, data: bytes, ts_ns: int, packet: int, first_ns: int, first_packet: int
+    ) -> None:
         at, size = 0, len(data)
         message_bytes = self.facts.context.message_bytes
         while size - at >= 2:
@@ -189,14 +211,51 @@ class FrameReader:
                 self._keep(data[at:], need, first_ns, first_packet)
                 return
             is_masked = second >= 0x80
-            if self._is_no_header(first, second, length, is_masked):
-                self.facts.anomaly("ws.lost_sync", self.side, f"octets {data[at : at + 4].hex(' ')}")
-                self.lose_boundary()
-                self._feed_search(data[at:], ts_ns, packet)
-                return
             if is_masked:
                 start += 4
             end = start + length
+            if (
+                first == 0x81
+                and end <= size
+                and is_masked == self.expects_mask
+                and length <= message_bytes
+                and (need == 0 or (need == 4 and length > 125))
+                and self._fragments is None
+                and not self.has_closed
+            ):
+                # The usual frame, without the calls below: 2.2 µs instead of 2.8 for 200 octets.
+                payload = data[start:end]
+                if is_masked and length:
+                    payload = unmask(payload, data[start - 4 : start])
+                self._may_continue = False
+                if payload.isascii():
+                    facts = self.facts
+                    facts.messages += 1
+                    facts.context.items.append(
+                        WsMessage(
+                            facts.connection,
+                            self.side,
+                            first_ns,
+                            ts_ns,
+                            packet,
+                            facts.position,
+                            1,
+                            payload,
+                            1,
+                            False,
+                            first_packet,
+                        )
+                    )
+                else:
+                    self.message(first, [payload], ts_ns, packet, first_ns, first_packet)
+                at = end
+                first_ns, first_packet = ts_ns, packet
+                continue
+            if self._is_no_header(first, second, length, is_masked):
+                self.facts.anomaly("ws.lost_sync", self.side, f"octets {data[at : at + 4].hex(' ')}")
+                self.lose_boundary()
+                self._again([(data[at:], ts_ns, packet)])
+                return
             if length > message_bytes and not first & 0x08:
                 self._skip_frame(first, length)
                 self._skip = max(0, end - size)
@@ -474,25 +533,27 @@ class FrameReader:
 
     # ------------------------------------------------------------------ search
 
-    def _feed_search(self, data: bytes, ts_ns: int, packet: int) -> None:
-        search = self.search
-        assert search is not None  # noqa: S101 - set by the caller
-        at = search.feed(data, ts_ns, packet)
-        if at is not None and search.is_known:
-            self.resume(at)
-
     def resume(self, at: int) -> None:
         """The boundary is found at `at` in the searched octets: read them from there, each with its own packet."""
+        self._found(at)
+        self._drain()
+
+    def _found(self, at: int) -> None:
         search = self.search
-        assert search is not None  # noqa: S101 - only called with a search
+        if search is None:
+            return
         self.search = None
         skipped = search.searched_bytes - (len(search.buffer) - at)
         if skipped:
             self.facts.loss("resync", self.side, skipped)
-        starts = [mark[0] for mark in search.marks] + [len(search.buffer)]
-        for (start, ts_ns, packet), stop in zip(search.marks, starts[1:], strict=True):
-            if stop > at:
-                self.feed(bytes(search.buffer[max(start, at) : stop]), ts_ns, packet)
+        stops = [mark[0] for mark in search.marks[1:]] + [len(search.buffer)]
+        self._again(
+            [
+                (bytes(search.buffer[max(start, at) : stop]), ts_ns, packet)
+                for (start, ts_ns, packet), stop in zip(search.marks, stops, strict=True)
+                if stop > at
+            ]
+        )
         self.arm()
 
 

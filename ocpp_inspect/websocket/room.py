@@ -22,11 +22,14 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.websocket.connection import Connection
 from ocpp_inspect.websocket.context import Context
-from ocpp_inspect.websocket.fast import classify
+from ocpp_inspect.websocket.fast import classify, unmask_all
 from ocpp_inspect.websocket.frames import MASKED_DEFLATED, MASKED_TEXT, FrameReader
+from ocpp_inspect.websocket.resync import unmask
 
 _BY_POSITION: Final = attrgetter("position")
 _COPY_OCTETS: Final = 64 * 1024 * 1024  # a batch's octets are copied into one bytes object up to this span
+
+_LARGEST_SEGMENT: Final = 65_535 + 8  # a frame that the column lane takes
 
 
 class WebSockets:
@@ -141,9 +144,11 @@ class WebSockets:
         if connection.phase in ("undecided", "http"):
             return
         flow = 2 * connection.pair
+        if self._by_flow.get(flow) is not connection:
+            return
         if connection.phase == "ignored":
             self._is_ignored[flow : flow + 2] = True
-        elif connection.readers is not None and self._by_flow.get(flow) is connection:
+        elif connection.readers is not None:
             self._readers[flow], self._readers[flow + 1] = connection.readers
 
     def _open(self, item: StreamOpened) -> None:
@@ -215,6 +220,8 @@ class WebSockets:
         kind, start = classify(batch)
         if not self._uses_columns:
             kind = np.zeros_like(kind)
+        elif self._context.message_bytes < _LARGEST_SEGMENT:
+            kind[batch.length > self._context.message_bytes] = 0
         wanted = np.flatnonzero(~self._is_ignored[flow])
         if not len(wanted):
             return
@@ -227,13 +234,18 @@ class WebSockets:
         # Slices of bytes cost half of those of a memoryview.
         octets: bytes | memoryview = window.tobytes() if high - low <= _COPY_OCTETS else window.data
         offset = offset - low
+        kind, start = kind[wanted], start[wanted] - low
+        end = offset + length
+        is_masked = (kind == MASKED_TEXT) | (kind == MASKED_DEFLATED)
+        unmasked = unmask_all(window, start[is_masked], end[is_masked]) if high - low <= _COPY_OCTETS else None
         self._rows(
             octets,
-            kind[wanted].tolist(),
+            unmasked,
+            kind.tolist(),
             flow[wanted].tolist(),
             offset.tolist(),
-            (start[wanted] - low).tolist(),
-            (offset + length).tolist(),
+            start.tolist(),
+            end.tolist(),
             batch.ts_ns[wanted].tolist(),
             batch.packet[wanted].tolist(),
             batch.position[wanted].tolist(),
@@ -243,6 +255,7 @@ class WebSockets:
     def _rows(
         self,
         octets: bytes | memoryview,
+        unmasked: bytes | None,
         kinds: list[int],
         flows: list[int],
         offsets: list[int],
@@ -256,18 +269,18 @@ class WebSockets:
         readers = self._readers
         items = self._context.items
         add = items.append
-        from_bytes = int.from_bytes
         total = 0
         for kind, flow, offset, start, end, ts_ns, packet, position, key in zip(
             kinds, flows, offsets, starts, ends, times, packets, positions, connections, strict=True
         ):
             reader = readers.get(flow)
             if reader is not None and kind and kind in (reader.plain_kind, reader.deflated_kind):
-                payload = bytes(octets[start:end])
-                if not kind & 1 and payload:  # masked: MASKED_TEXT, MASKED_DEFLATED
-                    size = end - start
-                    repeated = (bytes(octets[start - 4 : start]) * ((size + 3) >> 2))[:size]
-                    payload = (from_bytes(payload, "little") ^ from_bytes(repeated, "little")).to_bytes(size, "little")
+                if kind & 1:
+                    payload = bytes(octets[start:end])
+                elif unmasked is not None:
+                    payload = unmasked[start:end]
+                else:
+                    payload = unmask(bytes(octets[start:end]), bytes(octets[start - 4 : start]))
                 total += end - offset
                 facts = reader.facts
                 if kind <= MASKED_TEXT and payload.isascii():

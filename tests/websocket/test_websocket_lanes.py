@@ -147,6 +147,15 @@ def test_hostile_streams_stay_cheap() -> None:
     play(opened(*((0, up(b"", 0x01 if index == 0 else 0x00)) for index in range(3000))))
 
 
+def test_boundaries_lost_thousands_of_times_in_one_segment() -> None:
+    unit = frame(b"[2,]") + frame(b"", first=0x89) * 7 + b"\xff\xff"
+    out = play(opened((1, unit * 3000)))
+    assert set(payloads(out)) == {("csms", b"[2,]")}
+    assert names(out)[-1] == "ws.more_anomalies"
+    tunnel = b"CONNECT a:1 HTTP/1.1\r\n\r\n"
+    assert play([(0, tunnel * 3000), (1, b"HTTP/1.1 200 OK\r\n\r\n" * 3000)]) == []
+
+
 DEFLATES = [
     None,
     (ServerPerMessageDeflateFactory(), ClientPerMessageDeflateFactory(client_max_window_bits=True)),
@@ -216,6 +225,23 @@ def test_the_same_as_websockets_understands(deflate: Any, seed: int) -> None:
         assert names(out) == []
         (upgrade,) = only(out, Upgrade)
         assert (upgrade.status, upgrade.subprotocol) == (101, "ocpp2.0.1")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_masked_rows_are_unmasked_at_once(seed: int) -> None:
+    generator = random.Random(seed)
+    steps: list[Step] = []
+    expected = []
+    for _ in range(200):
+        text = generator.randbytes(generator.choice((0, 1, 2, 3, 4, 5, 120, 125, 126, 127, 300))).hex().encode()[1:]
+        side = generator.choice((0, 0, 0, 1))
+        steps.append((side, frame(text, mask=generator.randbytes(4) if side == 0 else None)))
+        expected.append((("station", "csms")[side], text))
+    assert payloads(play(opened(*steps), columns=True)) == expected
+    small = WebSockets(message_bytes=200)
+    skipped = run(batches_of(items_of(opened(*steps)), columns=True), small)
+    assert skipped == play(opened(*steps), WebSockets(message_bytes=200))
+    assert payloads(skipped) == [item for item in expected if len(item[1]) <= 200]
 
 
 def test_octets_of_a_large_batch_far_apart() -> None:
