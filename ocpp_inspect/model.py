@@ -33,6 +33,8 @@ CloseReason: TypeAlias = Literal["fin", "rst", "idle", "end", "reuse"]
 
 Int64: TypeAlias = npt.NDArray[np.int64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
+Octets: TypeAlias = bytes
+"""`bytes`, where a field of that name hides the type."""
 
 FRAMES_PER_CAPTURE: Final = 10**10
 MESSAGES_PER_PACKET: Final = 10**5
@@ -46,10 +48,6 @@ def packet_key(capture: int, frame: int) -> int:
 def split_packet_key(packet: int) -> tuple[int, int]:
     """(capture, frame) of a packet key."""
     return divmod(packet, FRAMES_PER_CAPTURE)
-
-
-class Record(msgspec.Struct, gc=False, eq=True, kw_only=False):
-    """Base of the small structs: slots, no garbage-collector tracking, value equality."""
 
 
 # --------------------------------------------------------------------------- facts that any room can report
@@ -94,7 +92,7 @@ class CaptureInfo:
     truncated: bool = False
     comments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what could not be read, with offsets
-    secrets: list[tuple[int, bytes]] = field(default_factory=list)  # pcapng DSB: (secrets type, data)
+    secrets: list[tuple[int, Octets]] = field(default_factory=list)  # pcapng DSB: (secrets type, data)
 
 
 @dataclass(slots=True)
@@ -116,7 +114,7 @@ class PacketBatch:
 # --------------------------------------------------------------------------- network → tcp
 
 
-class Flow(Record, frozen=True):
+class Flow(msgspec.Struct, gc=False, frozen=True):
     """A pair of TCP endpoints. Direction 0 is a → b, 1 is b → a; a sent the first packet seen."""
 
     pair: int

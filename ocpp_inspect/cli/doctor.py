@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -39,7 +40,7 @@ def doctor() -> None:
         sys.exit(2)
 
 
-def _check_data(line: typer.models.CallbackFunctionType) -> bool:
+def _check_data(line: Callable[[bool, str], None]) -> bool:
     """Whether the rules or the catalogue fail to load."""
     from ocpp_inspect import catalogue
     from ocpp_inspect.engine import RuleError

@@ -11,14 +11,13 @@ back, bounded, and handed to its owner whole once it tells; otherwise the client
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 from zlib import crc32
 
 import numpy as np
 
 from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS
-from ocpp_inspect.model import Flow, Int64, SegmentBatch
+from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
 
 _UNDECIDED: Final = -1
 _SYN: Final = 2
@@ -205,7 +204,7 @@ def _upgrade_path(text: bytes) -> str | None:
 def _take(batch: SegmentBatch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> SegmentBatch:
     if mask.all():
         return batch
-    return replace(batch, **{name: getattr(batch, name)[mask] for name in _COLUMNS})
+    return _with_columns(batch, batch.octets, {name: getattr(batch, name)[mask] for name in _COLUMNS})
 
 
 def _with_released(
@@ -228,4 +227,9 @@ def _with_released(
     }
     order = np.argsort(columns["position"], kind="stable")
     octets = np.concatenate([batch.octets, extra]) if len(extra) else batch.octets
-    return replace(batch, octets=octets, **{name: column[order] for name, column in columns.items()})
+    return _with_columns(batch, octets, {name: column[order] for name, column in columns.items()})
+
+
+def _with_columns(batch: SegmentBatch, octets: UInt8, columns: dict[str, Int64]) -> SegmentBatch:
+    """The same news, other rows."""
+    return SegmentBatch(octets=octets, new_flows=batch.new_flows, anomalies=batch.anomalies, **columns)

@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ def decode_in_workers(
 
     The iterator raises WorkerFailed, or the worker's CaptureError.
     """
-    context = multiprocessing.get_context(_start_method())
+    context = _context()
     pipes: list[Connection] = []
     processes: list[BaseProcess] = []
     for index in range(jobs):
@@ -103,10 +104,11 @@ def _collect(
             process.join()
 
 
-def _start_method() -> str:
+def _context() -> ForkContext | SpawnContext:
     """Fork is quick but must not meet threads, and DuckDB and Arrow start some."""
-    forkable = sys.platform == "linux" and "duckdb" not in sys.modules and "pyarrow" not in sys.modules
-    return "fork" if forkable else "spawn"
+    if sys.platform == "linux" and "duckdb" not in sys.modules and "pyarrow" not in sys.modules:
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
 
 
 def _work(
