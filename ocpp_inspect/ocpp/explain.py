@@ -41,8 +41,9 @@ def shown(value: Any) -> str:
         text = value if len(value) <= limits.EXCERPT_CHARACTERS else value[: limits.EXCERPT_CHARACTERS - 1] + "…"
         return f"'{text}'"
     if isinstance(value, dict | list):
-        kind = "an object" if isinstance(value, dict) else "a list"
-        return f"{kind} of {len(value)}"
+        if not value:
+            return "{}" if isinstance(value, dict) else "[]"
+        return f"{{{len(value)} fields}}" if isinstance(value, dict) else f"[{len(value)} items]"
     return orjson.dumps(value).decode()
 
 

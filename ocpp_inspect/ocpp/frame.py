@@ -145,7 +145,7 @@ def _payload(payload: Any, frame: Frame) -> bool:
         frame.payload = {}
         frame.faults.append(("ocpp.payload_null", "the payload is null, {} is preferred"))
         return True
-    frame.faults.append(("ocpp.payload_not_object", f"the payload is {_an(payload)}: {shown(payload)}"))
+    frame.faults.append(("ocpp.payload_not_object", f"the payload is {_an(payload)}, {shown(payload)}"))
     if payload == []:  # what some languages write for an empty object
         frame.payload = {}
         return True
