@@ -81,19 +81,21 @@ class Duplicates:
         candidates = candidates[counts[inverse] > 1]
         times = np.concatenate([self._tail_ts, ts_ns])
         first_seen: dict[_Key, tuple[int, int, _Place]] = {}
-        for index in candidates.tolist():
-            if index < tail:
+        earlier = int(np.searchsorted(candidates, tail))
+        for index in candidates[:earlier].tolist():
+            if self._kept[index]:
                 key, place = self._tail[index]
-                if self._kept[index]:
-                    first_seen[key] = (index, int(times[index]), place)
-                continue
-            row = index - tail
-            key, place = self._identity(batch, rows, octets, row)
-            known = first_seen.get(key)
-            if known is not None and self._is_copy(known, index, int(times[index]), key, place):
-                copies[row] = True
-            else:
                 first_seen[key] = (index, int(times[index]), place)
+        chosen = candidates[earlier:]
+        identities = self._identities(batch, rows, octets, chosen - tail)
+        found: list[int] = []
+        for index, now_ns, (key, place) in zip(chosen.tolist(), times[chosen].tolist(), identities, strict=True):
+            known = first_seen.get(key)
+            if known is not None and self._is_copy(known, index, now_ns, key, place):
+                found.append(index - tail)
+            else:
+                first_seen[key] = (index, now_ns, place)
+        copies[found] = True
 
     def _is_copy(self, known: tuple[int, int, _Place], index: int, ts_ns: int, key: _Key, place: _Place) -> bool:
         before, before_ns, before_place = known
@@ -102,23 +104,27 @@ class Duplicates:
         return bool(key[-2]) or place != before_place
 
     @staticmethod
-    def _identity(batch: PacketBatch, rows: Rows, octets: UInt8, row: int) -> tuple[_Key, _Place]:
-        offset, length = int(rows.offset[row]), int(rows.length[row])
-        index = int(rows.index[row])
-        start, header = int(batch.offset[index]), int(rows.header[row])
-        key = (
-            int(rows.source[row]),
-            int(rows.target[row]),
-            int(rows.seq[row]),
-            int(rows.ack[row]),
-            int(rows.flags[row]),
-            int(rows.window[row]),
-            length,
-            int(rows.missing[row]),
-            int(rows.identification[row]),
-            zlib.crc32(octets[offset : offset + length].data),
-        )
-        return key, (int(batch.interface[index]), int(rows.hops[row]), zlib.crc32(octets[start:header].data))
+    def _identities(
+        batch: PacketBatch, rows: Rows, octets: UInt8, chosen: npt.NDArray[np.intp]
+    ) -> list[tuple[_Key, _Place]]:
+        """What must be equal and what tells places apart, of some rows: 1.3 µs each."""
+        index = rows.index[chosen]
+        numbers = (
+            rows.source, rows.target, rows.seq, rows.ack, rows.flags, rows.window, rows.length, rows.missing,
+            rows.identification,
+        )  # fmt: skip
+        keys = zip(*(column[chosen].tolist() for column in numbers), strict=True)
+        begins, ends = rows.offset[chosen], rows.offset[chosen] + rows.length[chosen]
+        starts, headers = batch.offset[index], rows.header[chosen]
+        places = (batch.interface[index], rows.hops[chosen], begins, ends, starts, headers)
+        octet = octets.data
+        crc32 = zlib.crc32
+        return [
+            ((*key, crc32(octet[begin:end])), (interface, hops, crc32(octet[start:header])))
+            for key, interface, hops, begin, end, start, header in zip(
+                keys, *(column.tolist() for column in places), strict=True
+            )
+        ]
 
     def _remember(
         self,
@@ -148,5 +154,5 @@ class Duplicates:
         else:
             self._tail, self._kept = [], []
             self._tail_hash, self._tail_ts = mixed[low:], ts_ns[low:]
-        self._tail += [self._identity(batch, rows, octets, row) for row in range(low, count)]
+        self._tail += self._identities(batch, rows, octets, np.arange(low, count))
         self._kept += (~copies[low:]).tolist()

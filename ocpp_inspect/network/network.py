@@ -58,6 +58,7 @@ class Network:
         self._max_anomalies = anomalies
         self._told: Counter[str] = Counter()
         self._kinds: set[tuple[str, int]] = set()
+        self._new_kinds: dict[tuple[str, int], int] = {}  # → index of its first packet in the batch
         self._found: list[Anomaly] = []
         self._batch: PacketBatch | None = None
         self._index = 0  # of the packet in the slow lane
@@ -78,6 +79,7 @@ class Network:
         if len(slow):
             rows, octets = self._read_slow(batch, slow)
             parts.append(rows)
+        self._name_new_kinds()
         result = self._segments(batch, join(parts), octets) if parts else _nothing(octets)
         result.anomalies = sorted(self._found, key=lambda anomaly: anomaly.position)
         if count:
@@ -158,15 +160,21 @@ class Network:
         self._seen(what, number, 1, self._index)
 
     def _seen(self, what: str, number: int, count: int, index: int) -> None:
-        """Count what is not opened; name it once when it is not on every network anyway."""
+        """Count what is not opened; it is named once when it is not on every network anyway."""
         name = name_of(what, number)
         self.counters["udp" if name == "UDP" else name] += count
-        if (what, number) in EVERYDAY or (what, number) in self._kinds or self._batch is None:
-            return
-        self._kinds.add((what, number))
-        self._index = index
-        kind = "network.unknown_link_type" if what == "link type" else "network.unknown_protocol"
-        self._report(kind, f"{name} is counted, not opened")
+        kind = (what, number)
+        if kind not in EVERYDAY and kind not in self._kinds:
+            self._new_kinds[kind] = min(index, self._new_kinds.get(kind, index))
+
+    def _name_new_kinds(self) -> None:
+        """At the end of a batch, because each lane has its own first packet of a kind."""
+        for kind, index in sorted(self._new_kinds.items(), key=lambda entry: entry[1]):
+            self._kinds.add(kind)
+            self._index = index
+            name = "network.unknown_link_type" if kind[0] == "link type" else "network.unknown_protocol"
+            self._report(name, f"{name_of(*kind)} is counted, not opened")
+        self._new_kinds.clear()
 
     def _report(self, name: str, detail: str) -> None:
         self._told[name] += 1

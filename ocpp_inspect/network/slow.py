@@ -189,7 +189,7 @@ class SlowLane:
             return self._ipv4
         if family in (10, 24, 28, 30):
             return self._ipv6
-        self._seen("address family", family)
+        self._seen("address family", min(family, 0xFFFF))  # bounds the number of kinds that can be named
         return None
 
     def _ppp_directed(self, packet: _Packet) -> Step | None:
