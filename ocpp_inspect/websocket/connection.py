@@ -297,9 +297,6 @@ class Connection:
                 return
             request = Request(item, facts.ts_ns, facts.packet)
             self._requests.append(request)
-            if request.is_upgrade:
-                for name, detail in check_request(item):
-                    facts.anomaly(name, "station", detail)
             if request.holds_stream:
                 self._is_holding = True
                 rest = reader.take_rest()
@@ -330,8 +327,8 @@ class Connection:
         """The answer was not seen (one direction captured, or lost), the client's frames were."""
         facts = self.facts
         request = next(request for request in self._requests if request.may_be_upgrade)
-        facts.anomaly("http.data_before_answer", "station")
         self._emit_upgrade(request, None)
+        facts.anomaly("http.data_before_answer", "station")
         held = self._held
         client = self.client_direction or 0
         readers = self._start_frames(client, None, negotiated=None)
@@ -411,10 +408,10 @@ class Connection:
             return
         asked = request.head if request is not None and not request.head.is_partial else None
         deflate, faults = negotiate(asked, head)
+        self._emit_upgrade(request, head)
         if not head.is_partial:
             for name, detail in check_answer(asked, head) + faults:
                 facts.anomaly(name, "csms", detail)
-        self._emit_upgrade(request, head)
         subprotocol = self.upgrade.subprotocol if self.upgrade is not None else None
         if subprotocol is not None and not subprotocol.lower().startswith("ocpp"):
             self._ignore("websocket_other")
@@ -443,6 +440,13 @@ class Connection:
             upgrade.response_ns, upgrade.response_packet = facts.ts_ns, facts.packet
         self.upgrade = upgrade
         facts.context.items.append(upgrade)
+        if request is not None and request.is_upgrade and not request.head.is_partial:
+            # Told behind the upgrade, which names the station, but as facts of the request's packet.
+            here = facts.ts_ns, facts.packet
+            facts.ts_ns, facts.packet = request.ts_ns, request.packet
+            for name, detail in check_request(request.head):
+                facts.anomaly(name, "station", detail)
+            facts.ts_ns, facts.packet = here
 
     def _gap_in_http(self, direction: int, length: int) -> None:
         is_client = direction == self.client_direction

@@ -212,6 +212,9 @@ class WebSockets:
 
     def _columns(self, batch: StreamBatch) -> None:
         flow = batch.flow
+        newest = int(np.argmax(batch.position))
+        if batch.position[newest] >= self._position:
+            self._position, self._packet = int(batch.position[newest]), int(batch.packet[newest])
         highest = int(flow.max())
         if highest >= len(self._is_ignored):
             larger = np.zeros(2 * (highest + 2), dtype=np.bool_)
@@ -299,8 +302,6 @@ class WebSockets:
                 connection = self._connections.get(key) or self._open_unknown(key, flow >> 1, ts_ns)
             self._data(connection, flow & 1, ts_ns, packet, position, bytes(octets[offset:end]))
         self._context.counters["bytes"] += total
-        if positions and positions[-1] >= self._position:
-            self._position, self._packet = positions[-1], packets[-1]
 
 
 assert MASKED_DEFLATED == 4 and MASKED_TEXT == 2  # noqa: S101 - classify() and _rows() rely on the order

@@ -154,6 +154,9 @@ def test_a_faulty_handshake_is_told_and_read_on(name: str, asked: bytes, answere
     out = play([(0, asked), (1, answered), (0, up(CALL))])
     assert names(out) == [name]
     assert payloads(out) == [("station", CALL)]
+    # The upgrade names the station, so it comes before what is wrong with it.
+    assert [type(item) for item in out[:2]] == [Upgrade, Anomaly]
+    assert out[1].packet == (out[0].packet if out[1].side == "station" else out[0].response_packet)  # type: ignore[union-attr]
 
 
 def test_an_endless_head_is_left_alone() -> None:
