@@ -1,7 +1,8 @@
 """Octets of a pcapng file in, packets out: sections of either byte order, interfaces, every kind of packet block.
 
 Clauses are those of draft-ietf-opsawg-pcapng. Enhanced packet blocks are walked in one tight loop and read as
-columns; all other blocks take the lane of `_block`.
+columns; all other blocks take the lane of `_block`. Long, because nearly every kind of block reads or changes the
+section's interfaces: apart they would only pass that state to and fro.
 """
 
 from __future__ import annotations
