@@ -201,7 +201,7 @@ ANSWERED_CALLS: Final = 64
 """Answered ids remembered for each side of a connection, to tell a second answer from an orphan."""
 
 STATIONS: Final = 20_000
-"""Stations whose session is kept; beyond it the one that was silent longest is forgotten. About 3 kB each."""
+"""Stations whose session is kept; beyond it the one that connected longest ago goes. About 3 kB each."""
 
 CONFIGURATION_KEYS: Final = 2_000
 """Configuration values learned from one station; a full 2.x device model report has about 1,000."""

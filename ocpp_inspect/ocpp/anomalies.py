@@ -54,7 +54,7 @@ ANOMALIES: Final[dict[str, str]] = {
     "ocpp.unsupported_version": "The subprotocol names an OCPP version that is not decoded here.",
     "ocpp.late_recognition": "The first messages of the connection were not OCPP-J and were left out.",
     "ocpp.connection_limit": "Too many connections at once: the state of the oldest one was forgotten.",
-    "ocpp.station_limit": "Too many stations: the session of the one that was silent longest was forgotten.",
+    "ocpp.station_limit": "Too many stations: the session of the one that connected longest ago was forgotten.",
     # --- calls and answers
     "rpc.wrong_side": "The action was sent by the side that may not send it.",
     "rpc.retry": "A CALL was sent again with the same id and the same content.",

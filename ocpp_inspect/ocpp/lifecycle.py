@@ -94,7 +94,7 @@ class Lifecycle:
         station = connection.station
         key = station or f"#{item.connection}"  # stations without a name share nothing
         session = self._sessions.pop(key, None) or Session(station, joined_midway=not connection.upgraded)
-        self._sessions[key] = session  # the one that was silent longest stays first
+        self._sessions[key] = session  # the one that connected longest ago stays first
         session.connections.add(item.connection)
         if connection.version:
             session.version = connection.version

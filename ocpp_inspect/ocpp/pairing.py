@@ -12,7 +12,7 @@ import msgspec
 
 from ocpp_inspect import limits
 from ocpp_inspect.model import OcppMessage
-from ocpp_inspect.ocpp.text import Fault
+from ocpp_inspect.ocpp.text import Fault, excerpt
 
 
 class Answered(msgspec.Struct, gc=False):
@@ -51,22 +51,23 @@ class Calls:
             self._older.setdefault(unique_id, []).append(waiting.pop(unique_id))
         waiting[unique_id] = call
         if len(waiting) + sum(map(len, self._older.values())) > self._limit:
-            faults.append(("rpc.open_calls_limit", f"the CALL {self._forget()!r} was forgotten"))
+            faults.append(("rpc.open_calls_limit", f"the CALL '{excerpt(self._forget())}' was forgotten"))
         return faults
 
     def _reused(self, call: OcppMessage) -> Fault:
         earlier = self.waiting.get(call.unique_id)
+        shown = f"'{excerpt(call.unique_id)}'"
         if earlier is not None:
             seconds = (call.ts_ns - earlier.ts_ns) / 1e9
             if earlier.raw == call.raw:
                 return "rpc.retry", f"the same CALL was sent {seconds:.3f} s before and is unanswered"
-            detail = f"the id {call.unique_id!r} belongs to the unanswered {earlier.action} of {seconds:.3f} s before"
+            detail = f"the id {shown} belongs to the unanswered {earlier.action} of {seconds:.3f} s before"
             return "rpc.id_reused_open", detail
         past = self.answered[call.unique_id]
         seconds = (call.ts_ns - past.ts_ns) / 1e9
         if past.content == hash(call.raw):
             return "rpc.retry", f"the same CALL was sent {seconds:.3f} s before and was answered"
-        return "rpc.id_reused", f"the id {call.unique_id!r} was that of the {past.action} of {seconds:.3f} s before"
+        return "rpc.id_reused", f"the id {shown} was that of the {past.action} of {seconds:.3f} s before"
 
     def _forget(self) -> str:
         for unique_id, calls in self._older.items():

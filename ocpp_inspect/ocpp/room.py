@@ -112,6 +112,7 @@ class Ocpp(Lifecycle):
                     and type(unique_id) is str
                     and 0 < len(unique_id) <= 36
                     and type(action) is str
+                    and len(action) <= limits.EXCERPT_CHARACTERS
                     and type(payload) is dict
                 ):
                     kind = "CALL"

@@ -184,3 +184,13 @@ def test_a_binary_message_is_decoded_and_noted() -> None:
 
 def test_an_unnamed_constraint() -> None:
     assert Checker({"not": {}}, old=True).explain({})[0][0].name == "schema.other"
+
+
+def test_details_are_bounded_whatever_the_id_and_the_action() -> None:
+    unique_id, action = "i" * 5000, "A" * 5000
+    other = f'[2,"{unique_id}","B",{{}}]'
+    found = run(said(f'[2,"{unique_id}","{action}",{{}}]') + f'\n1 > {other}\n2 < [3,"{unique_id}x",{{}}]\n-- closed')
+    assert {"rpc.id_reused_open", "rpc.orphan_answer", "rpc.connection_lost", "ocpp.unknown_action"} <= set(
+        names(found)
+    )
+    assert all(len(each.detail) < 300 for each in anomalies(found))
