@@ -45,7 +45,8 @@ class Expression:
         try:
             self._tree = ast.parse(stripped, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            offset = (getattr(error, "offset", None) or 1) - 1 + self._shift
+            # Python gives 0 when the text ends too early.
+            offset = (getattr(error, "offset", 1) or len(stripped) + 1) - 1 + self._shift
             raise ExpressionError(f"not an expression: {getattr(error, 'msg', error)}", offset) from None
         self.names: dict[str, int] = {}  # name → offset of its first use
         self.start_names: dict[str, int] = {}  # of `start.NAME`

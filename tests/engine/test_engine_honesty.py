@@ -1,0 +1,124 @@
+"""What is missing makes rules silent or inconclusive, never wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rule_making import Traffic, judge, make
+
+from ocpp_inspect.engine import Engine, Monitor, Remark
+from ocpp_inspect.engine.program import Program
+
+UNANSWERED = make("when: CALL\nby: [call]\nexpect: {when: [CALLRESULT, CALLERROR], within: 30 s}\n")
+BOOT = make(
+    "when: Q.request\nremember: {when: Boot.response, set: {boot: payload.status}}\n"
+    'require: boot in (None, "Accepted")\n'
+)
+
+
+def verdicts(items: list[Any], *rules: Any) -> list[str]:
+    return [finding.verdict for finding in judge(items, *rules, end=9999)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "sender", "wanted"),
+    [("csms", "station", "inconclusive"), ("station", "station", "violation"), ("unknown", "station", "inconclusive"),
+     ("station", "csms", "inconclusive"), ("csms", "csms", "violation")],
+)  # fmt: skip
+def test_only_a_loss_of_the_answering_side_makes_an_answer_uncertain(lost: str, sender: str, wanted: str) -> None:
+    traffic = Traffic()
+    assert verdicts([traffic.call(0, side=sender), traffic.loss(5, lost)], UNANSWERED) == [wanted]
+
+
+def test_a_side_stays_hidden_until_it_is_read_again() -> None:
+    traffic = Traffic()
+    assert verdicts([traffic.loss(0, "csms"), traffic.call(1)], UNANSWERED) == ["inconclusive"]
+    heard = traffic.call(1, side="csms")
+    answered = traffic.answer(1.5, heard)
+    assert verdicts([traffic.loss(0, "csms"), heard, answered, traffic.call(2)], UNANSWERED) == ["violation"]
+    # Without its history the rest of a compressed direction may stay unreadable.
+    assert verdicts([traffic.loss(0, "csms", "inflate"), heard, answered, traffic.call(2)], UNANSWERED) == [
+        "inconclusive"
+    ]
+
+
+def test_a_loss_of_another_connection_or_station_changes_nothing() -> None:
+    traffic, other, stranger = Traffic(), Traffic(connection=2), Traffic("CP2", 3)
+    assert verdicts([traffic.call(0), other.loss(1), stranger.loss(1)], UNANSWERED) == ["violation"]
+
+
+def test_a_loss_without_connection_concerns_everybody() -> None:
+    traffic = Traffic()
+    everywhere = Traffic("", 0).loss(1)
+    assert verdicts([traffic.call(0), everywhere], UNANSWERED) == ["inconclusive"]
+
+
+def boot(traffic: Traffic, seconds: float, status: str) -> Any:
+    return traffic.answer(seconds, traffic.call(seconds, "Boot"), {"status": status})
+
+
+def test_registers_begin_unknown_and_become_unknown_again() -> None:
+    traffic, other = Traffic(), Traffic(connection=2)
+    rejected = boot(traffic, 0, "Rejected")
+    assert verdicts([traffic.call(1, "Q")], BOOT) == []
+    assert verdicts([rejected, traffic.call(1, "Q")], BOOT) == ["violation"]
+    assert verdicts([rejected, traffic.loss(1), traffic.call(2, "Q")], BOOT) == []
+    assert verdicts([rejected, other.loss(1, cause="joined_midway"), traffic.call(2, "Q")], BOOT) == []
+    assert verdicts([rejected, traffic.loss(1), boot(traffic, 2, "Pending"), traffic.call(3, "Q")], BOOT) == [
+        "violation"
+    ]
+
+
+def test_a_limit_learned_before_a_loss_is_doubtful() -> None:
+    rule = make("when: Q.request\nexpect: {when: Z.request, within: {config: T, default: 60 s}}\n")
+    traffic = Traffic()
+    change = traffic.call(0, "ChangeConfiguration", {"key": "T", "value": "10"}, side="csms")
+    learned = traffic.answer(0, change, {"status": "Accepted"})
+    assert verdicts([learned, traffic.call(1, "Q")], rule) == ["violation"]
+    assert verdicts(
+        [learned, traffic.loss(0.2), traffic.call(0.5, side="csms"), traffic.call(0.6), traffic.call(1, "Q")], rule
+    ) == ["inconclusive"]
+
+
+def test_complete_means_seen_from_the_opening_without_a_loss() -> None:
+    rule = make("when: Q.request\nwhere: complete\n")
+    traffic = Traffic()
+    up = traffic.upgrade(0)
+    assert len(judge([up, traffic.call(1, "Q")], rule)) == 1
+    assert judge([traffic.call(1, "Q")], rule) == []
+    assert judge([up, traffic.loss(0.5), traffic.call(1, "Q")], rule) == []
+    assert judge([up, traffic.closed(0.5), traffic.call(1, "Q")], rule) == []
+    assert judge([traffic.upgrade(0, 404), traffic.call(1, "Q")], rule) == []
+
+
+class Watch(Monitor):
+    """Tells every third item."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def feed(self, item: Any) -> list[Remark]:
+        if item.action == "Bad":
+            raise RuntimeError("boom")
+        self.seen += 1
+        return [Remark(item, f"seen {self.seen}", blame="sender")] if self.seen % 3 == 0 else []
+
+    def forget(self) -> None:
+        self.seen = 0
+
+
+def test_a_python_rule_serves_one_station_forgets_and_may_fail() -> None:
+    rule = make("when: CALL\npython: watch.py:Watch\n")
+    a, b = Traffic("A"), Traffic("B", 2)
+    items: list[Any] = [t.call(s) for s in range(4) for t in (a, b)]
+    program = Program([rule], lambda _: Watch)
+    engine = Engine(program)
+    found = engine.feed(items)
+    assert [(finding.station, finding.text, finding.blame) for finding in found] == [
+        ("A", "seen 3", "station"), ("B", "seen 3", "station")]  # fmt: skip
+    engine = Engine(program)
+    assert engine.feed([a.call(0), a.call(1), a.loss(2), a.call(3), a.call(4)]) == []
+    assert engine.feed([a.call(5, "Bad"), a.call(6), a.call(7), a.call(8)]) == []
+    assert [(x.name, x.station) for x in engine.anomalies] == [("pipeline.rule_failed", "A")]
+    assert "RuntimeError: boom" in engine.anomalies[0].detail

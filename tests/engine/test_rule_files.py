@@ -1,0 +1,72 @@
+"""The built-in rules: every example holds, and every mark is needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ocpp_inspect.engine import Rule, load_rules, run_examples
+from ocpp_inspect.engine.cache import RuleCache
+from ocpp_inspect.engine.page import index, page
+from ocpp_inspect.ocpp import Ocpp
+from ocpp_inspect.resources import data_directory
+
+RULES = load_rules([data_directory("rules")], cache=RuleCache(enabled=False))
+LANGUAGE = Path(__file__).parents[2] / "docs" / "rule-language.md"
+
+
+@pytest.fixture(scope="module")
+def rules() -> list[Rule]:
+    return RULES
+
+
+def test_examples_hold(rules: list[Rule]) -> None:
+    assert run_examples(rules, lambda: Ocpp().feed) == []
+
+
+def test_every_rule_is_needed_by_its_examples(rules: list[Rule]) -> None:
+    """Without the mark, or without the rule, each rule's examples fail: they can fail at all."""
+    unmarked = []
+    for rule in rules:
+        plain = tuple(_without_mark(example, rule.id) for example in rule.examples)
+        unmarked.append(msgspec.structs.replace(rule, examples=plain))
+    failed = {failure.rule for failure in run_examples(rules, lambda: Ocpp().feed, unmarked)}
+    assert failed == {rule.id for rule in rules}
+
+
+def _without_mark(example: str, identifier: str) -> str:
+    alone = re.sub(rf"#\s*{identifier}\??\s*$", "", example, flags=re.MULTILINE)
+    return re.sub(rf"(# .*?){identifier}\??,?\s*", r"\1", alone)
+
+
+def test_every_rule_has_a_silent_example(rules: list[Rule]) -> None:
+    for rule in rules:
+        silent = [example for example in rule.examples if not re.search(rf"# .*{rule.id}", example)]
+        assert silent, f"{rule.id} has no example in which it stays silent"
+
+
+def test_file_names_say_id_and_name(rules: list[Rule]) -> None:
+    for rule in rules:
+        assert Path(rule.path).name.startswith(f"{rule.id}-")
+
+
+def test_pages(rules: list[Rule]) -> None:
+    for rule in rules:
+        text = page(rule)
+        assert text.startswith(f"# {rule.id}: {rule.title}\n")
+        assert rule.reference in text
+    assert index(rules).count("\n|") == len(rules) + 2
+
+
+def test_the_language_page_names_every_function_and_name() -> None:
+    from ocpp_inspect.engine.functions import FUNCTIONS
+    from ocpp_inspect.engine.names import NAME_HELP, NAMES
+
+    text = LANGUAGE.read_text()
+    words = set(re.findall(r"[a-z_]+", text))
+    names = {name for table in NAMES.values() for name in table}
+    assert names <= NAME_HELP.keys()
+    assert set(FUNCTIONS) | names <= words
