@@ -49,7 +49,7 @@ def analyze(
         writer.begin([capture for capture in announced if capture.path != "-"], replace)
         for batch in batches:
             writer.write(batch)
-        writer.commit(outcome.captures)
+        writer.commit(outcome.captures, outcome.counters)
     return outcome
 
 

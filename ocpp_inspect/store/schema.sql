@@ -18,6 +18,13 @@ CREATE TABLE IF NOT EXISTS captures (
     notes           VARCHAR[]
 );
 
+CREATE TABLE IF NOT EXISTS counters (
+    capture_id BIGINT NOT NULL,
+    room       VARCHAR,
+    name       VARCHAR,
+    number     BIGINT
+);
+
 CREATE TABLE IF NOT EXISTS connections (
     connection_id        BIGINT NOT NULL,
     capture_id           BIGINT,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -34,7 +34,7 @@ from ocpp_inspect.store.layout import SCHEMAS
 __all__ = ["Batches", "StoreError", "Writer", "next_capture_id"]
 
 _VECTOR_ROWS: Final = 2048  # DuckDB's STANDARD_VECTOR_SIZE
-_TABLES: Final = ("captures", *SCHEMAS)
+_TABLES: Final = ("captures", "counters", *SCHEMAS)
 _INSERT: Final = {
     table: f"INSERT INTO {table} ({', '.join(schema.names)}) SELECT {', '.join(schema.names)} FROM incoming"  # noqa: S608
     for table, schema in SCHEMAS.items()
@@ -172,8 +172,10 @@ class Writer:
                 self._reserve(connection, batch)
                 _insert(connection, _STAGE if table == "findings" else _INSERT[table], batch)
 
-    def commit(self, captures: Sequence[CaptureInfo]) -> None:
+    def commit(self, captures: Sequence[CaptureInfo], counters: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """Add the captures with their final figures, and make the run visible.
+
+        `counters` (room → name → number) belong to the whole run: they are kept with its first capture.
 
         A capture without a file (standard input, live) is known by its packets only now, and may be refused now.
         """
@@ -184,6 +186,10 @@ class Writer:
                 self._refuse_same_packets(connection, capture)
             for capture in captures:
                 _insert_capture(connection, capture, self._fingerprints[capture.capture])
+            for room, numbers in (counters or {}).items() if captures else ():
+                for name, number in numbers.items():
+                    row = [captures[0].capture, room, name, number]
+                    connection.execute("INSERT INTO counters VALUES ($1, $2, $3, $4)", row)
             connection.execute(_NUMBER_FINDINGS)
             connection.execute("DROP TABLE temp.staged_findings")
             connection.execute("COMMIT")
