@@ -2,24 +2,21 @@
 
 Imports stand inside the functions: `--help` must not wait for DuckDB and Rich.
 """
-# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from ocpp_inspect.report.clock import Clock
-    from ocpp_inspect.report.lines import Line
     from ocpp_inspect.report.timeline import TimelineOptions
 
-_PIPE_WIDTH = 120
 _MANY = 2000
 _POLL_S = 0.5
 
@@ -63,18 +60,20 @@ def timeline(
       ocpp-inspect timeline site.duckdb --transaction 17 --compact
       ocpp-inspect timeline site.duckdb --action StatusNotification --since +10m --until +20m
     """
+    from ocpp_inspect.cli.failures import fail, said_clearly
+    from ocpp_inspect.cli.screen import screen_width
     from ocpp_inspect.report.rows import Choice
     from ocpp_inspect.report.timeline import TimelineOptions
 
-    with ExitStack() as stack:
+    with said_clearly(), ExitStack() as stack:
         database, path = _opened(source, stack)
         clock: Clock = "relative" if relative else "local" if local else "utc"
         try:
             choice = _chosen(database, Choice(station, tuple(action or ()), transaction), since, until, clock)
         except ValueError as error:
-            _fail(str(error))
+            fail(str(error))
         options = TimelineOptions(
-            width=width or _width(),
+            width=width or screen_width(),
             clock=clock,
             choice=choice,
             problems=problems,
@@ -85,31 +84,37 @@ def timeline(
         _hint(database, options)
         last = _show(database, options)
         if follow and path is None:
-            _fail("--follow needs a database, not a capture")
+            fail("--follow needs a database, not a capture")
         elif follow and path is not None:
             _follow(database, path, options, last)
 
 
 def _opened(source: list[Path], stack: ExitStack) -> tuple[Any, Path | None]:
     """A read-only connection: to the database given, or to a temporary one made from the captures given."""
+    from ocpp_inspect.cli.failures import fail
     from ocpp_inspect.report.opened import NotADatabaseError, is_database, open_database
 
     for each in source:
         if str(each) != "-" and not each.exists() and not any(sign in str(each) for sign in "*?["):
-            _fail(f"{_shown(str(each))}: no such file")
+            fail(f"{_shown(str(each))}: no such file")
     path = source[0] if len(source) == 1 and is_database(source[0]) else None
     try:
         database = open_database(path or stack.enter_context(_analysed(source)))
     except NotADatabaseError as error:
-        _fail(_shown(str(error)))
+        fail(_shown(str(error)))
     stack.callback(database.close)
     return database, path
 
 
-def _analysed(source: list[Path]) -> AbstractContextManager[Path]:
+@contextmanager
+def _analysed(source: list[Path]) -> Iterator[Path]:
+    from ocpp_inspect.cli.progress import progress_bar
     from ocpp_inspect.pipeline import temporary_analysis
 
-    return temporary_analysis([str(each) for each in source])
+    with ExitStack() as stack:
+        with progress_bar() as progress:
+            path = stack.enter_context(temporary_analysis([str(each) for each in source], progress=progress))
+        yield path
 
 
 def _chosen(database: Any, choice: Any, since: str | None, until: str | None, clock: Clock) -> Any:
@@ -150,43 +155,22 @@ def _hint(database: Any, options: TimelineOptions) -> None:
 
 def _show(database: Any, options: TimelineOptions) -> Any:
     """Print the timeline; the place of the last event said, for --follow."""
+    from ocpp_inspect.cli.screen import print_lines
     from ocpp_inspect.report import rows
     from ocpp_inspect.report.timeline import Dialogue
     from ocpp_inspect.report.timeline import timeline as lines_of
 
     if options.interleaved:
         dialogue = Dialogue(database, options, rows.time_range(database)[0])
-        said = _print(dialogue.lines())
+        said = print_lines(dialogue.lines())
         last = dialogue.place or options.choice.after
     else:
-        said, last = _print(lines_of(database, options)), None
+        said, last = print_lines(lines_of(database, options)), None
     if not said and options.choice.after is None:
         typer.echo(
             "nothing to show" + (": no findings, no losses" if options.problems else " for this choice"), err=True
         )
     return last
-
-
-def _print(lines: Iterable[Line]) -> int:
-    """Styled on a terminal, plain text elsewhere; the number of lines."""
-    number = 0
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        from ocpp_inspect.report.lines import styled
-
-        console = Console(highlight=False, soft_wrap=True)
-        for line in lines:
-            console.print(styled(line), end="\n")
-            number += 1
-        return number
-    from ocpp_inspect.report.lines import plain
-
-    for line in lines:
-        sys.stdout.write(plain(line) + "\n")
-        number += 1
-    sys.stdout.flush()
-    return number
 
 
 def _follow(database: Any, path: Path, options: TimelineOptions, last: Any) -> None:
@@ -213,20 +197,7 @@ def _follow(database: Any, path: Path, options: TimelineOptions, last: Any) -> N
         last = _show(database, msgspec.structs.replace(options, choice=choice)) or last
 
 
-def _width() -> int:
-    if not sys.stdout.isatty():
-        return _PIPE_WIDTH
-    import shutil
-
-    return max(shutil.get_terminal_size((_PIPE_WIDTH, 40)).columns, 60)
-
-
 def _shown(text: str) -> str:
     from ocpp_inspect.report.safe import safe
 
     return safe(text)
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(f"ocpp-inspect timeline: {text}", err=True)
-    raise typer.Exit(2)

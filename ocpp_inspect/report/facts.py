@@ -122,6 +122,7 @@ class Facts(msgspec.Struct):
     other_websockets: int
     tls_connections: int
     anomalies: list[tuple[str, int, str, int]]  # name, count, first detail, first frame
+    counters: dict[str, dict[str, int]]  # room → name → number, of all captures
 
     @property
     def captures_span(self) -> tuple[int, int]:
@@ -168,6 +169,7 @@ def collect(database: Any, stations: int = 50, rows: int = 8) -> Facts:
         other,
         tls,
         anomalies(database),
+        counters(database),
     )
 
 
@@ -203,6 +205,16 @@ def anomalies(database: Any, limit: int = 1000) -> list[tuple[str, int, str, int
         [limit],
     ).fetchall()
     return [(row[0] or "", row[1], row[2] or "", row[3] or 0) for row in rows]
+
+
+def counters(database: Any) -> dict[str, dict[str, int]]:
+    """What the rooms counted: room → name → number."""
+    found: dict[str, dict[str, int]] = {}
+    for room, name, number in database.execute(
+        "SELECT room, name, sum(number) FROM counters GROUP BY room, name ORDER BY room, name"
+    ).fetchall():
+        found.setdefault(room, {})[name] = int(number)
+    return found
 
 
 def _one(database: Any, query: str) -> tuple[int, ...]:

@@ -33,7 +33,14 @@ def time(ns: int | None) -> str | None:
 
 def document(database: Any) -> bytes:
     """All facts as one JSON document, indented."""
-    parts: dict[str, Any] = {"format": FORMAT, "captures": [], "stations": [], "findings": [], "anomalies": []}
+    parts: dict[str, Any] = {
+        "format": FORMAT,
+        "captures": [],
+        "stations": [],
+        "findings": [],
+        "anomalies": [],
+        "counters": [],
+    }
     for record in records(database):
         kind = record.pop("type")
         if kind == "verdict":
@@ -43,7 +50,13 @@ def document(database: Any) -> bytes:
     return orjson.dumps(parts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-_LISTS: Final = {"capture": "captures", "station": "stations", "finding": "findings", "anomaly": "anomalies"}
+_LISTS: Final = {
+    "capture": "captures",
+    "station": "stations",
+    "finding": "findings",
+    "anomaly": "anomalies",
+    "counter": "counters",
+}
 
 
 def lines(database: Any) -> Iterator[bytes]:
@@ -53,7 +66,7 @@ def lines(database: Any) -> Iterator[bytes]:
 
 
 def records(database: Any) -> Iterator[dict[str, Any]]:
-    """capture …, station …, finding …, anomaly …, verdict."""
+    """capture …, station …, finding …, anomaly …, counter …, verdict."""
     facts = facts_of.collect(database, stations=_ALL, rows=_ALL)
     for capture in facts.captures:
         yield {"type": "capture", **_timed(msgspec.structs.asdict(capture))}
@@ -62,6 +75,9 @@ def records(database: Any) -> Iterator[dict[str, Any]]:
     yield from _findings(database)
     for name, count, detail, frame in facts.anomalies:
         yield {"type": "anomaly", "name": name, "count": count, "first_detail": _text(detail), "first_frame": frame}
+    for room, numbers in facts.counters.items():
+        for name, number in numbers.items():
+            yield {"type": "counter", "room": room, "name": name, "number": number}
     yield {
         "type": "verdict",
         "errors": facts.errors,

@@ -41,9 +41,11 @@ def summary(database: Any, width: int = 120, clock: Clock = "utc") -> Iterator[L
 def summary_of(facts: Facts, width: int = 120, clock: Clock = "utc") -> Iterator[Line]:
     """The lines of the summary of facts already collected."""
     yield from _head(facts, width, clock)
+    first, last = facts.captures_span
+    today = stamp(first, clock)[:10] if stamp(first, clock)[:10] == stamp(last, clock)[:10] else ""
     for station in facts.stations:
         yield []
-        yield from panel(*_title(station), _body(station, max(width, 60) - 4, clock), max(width, 60))
+        yield from panel(*_title(station), _body(station, max(width, 60) - 4, clock, today), max(width, 60))
     if facts.stations_total > len(facts.stations):
         yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", FAINT)]
     yield []
@@ -96,6 +98,35 @@ def _head(facts: Facts, width: int, clock: Clock) -> Iterator[Line]:
     if facts.other_websockets:
         parts.append(amount(facts.other_websockets, "other WebSocket"))
     yield from _hanging([], ", ".join(parts), "", width, 2)
+    yield from _hanging([], _traffic(facts), FAINT, width, 2)
+
+
+def _traffic(facts: Facts) -> str:
+    """What else the captures hold: TCP connections by what they carry, and how well they were captured."""
+    kinds, tcp = facts.counters.get("websocket", {}), facts.counters.get("tcp", {})
+    carried = [
+        f"{kinds[name]} {label}"
+        for name, label in (
+            ("websocket", "WebSocket"),
+            ("websocket_other", "other WebSocket"),
+            ("http", "HTTP"),
+            ("tls", "TLS, not readable without keys"),
+            ("other", "other"),
+            ("silent", "silent"),
+        )
+        if kinds.get(name)
+    ]
+    parts = [f"TCP connections: {', '.join(carried)}"] if carried else []
+    quality = [
+        amount(tcp[name], noun)
+        for name, noun in (
+            ("retransmissions", "retransmission"),
+            ("gaps", "gap"),
+            ("out_of_order", "reordered segment"),
+        )
+        if tcp.get(name)
+    ]
+    return "; ".join([*parts, *([", ".join(quality)] if quality else [])])
 
 
 def _capture(capture: Capture) -> str:
@@ -143,7 +174,7 @@ def _title(station: Station) -> tuple[Line, Line]:
     return title, note or [("no findings", "green")]
 
 
-def _body(station: Station, width: int, clock: Clock) -> list[Line]:
+def _body(station: Station, width: int, clock: Clock, today: str) -> list[Line]:
     body: list[Line] = []
     device = " ".join(safe(each, 60) for each in (station.vendor, station.model) if each)
     device += f", firmware {safe(station.firmware, 60)}" if station.firmware else ""
@@ -161,14 +192,15 @@ def _body(station: Station, width: int, clock: Clock) -> list[Line]:
         notes.append(f"{station.errors_answered} refused")
     if station.invalid:
         notes.append(f"{station.invalid} malformed")
-    body += _field("messages", f"{amount(station.messages, 'message')}, {', '.join(notes)}", width)
+    total = f"{station.messages:,}".replace(",", " ")
+    body += _field("messages", f"{total}: {', '.join(notes)}", width)
     if lost := _lost(station):
         body += _field("not decoded", lost, width, "yellow")
     if station.transactions_total:
-        total = amount(station.transactions_total, "transaction")
+        total = f"{station.transactions_total:,}".replace(",", " ")
         total += f", {energy(station.energy_wh)}" if station.energy_wh is not None else ""
         body += _field("transactions", total, width)
-        body += _transactions(station, width, clock)
+        body += _transactions(station, width, clock, today)
     if station.latencies:
         body += _field("slowest", ", ".join(_slow(each) for each in station.latencies[:_LATENCIES]), width)
     for group in station.findings:
@@ -201,8 +233,8 @@ def _loss(loss: LossGroup) -> str:
     return f"{LOSSES.get(loss.cause, safe(loss.cause, 40))}{lost}{times}"
 
 
-def _transactions(station: Station, width: int, clock: Clock) -> list[Line]:
-    rows = [_transaction(each, clock) for each in station.transactions]
+def _transactions(station: Station, width: int, clock: Clock, today: str) -> list[Line]:
+    rows = [_transaction(each, clock, today) for each in station.transactions]
     cells = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
     found: list[Line] = []
     for row in rows:
@@ -222,7 +254,8 @@ def _transactions(station: Station, width: int, clock: Clock) -> list[Line]:
     return found
 
 
-def _transaction(each: Transaction, clock: Clock) -> tuple[str, ...]:
+def _transaction(each: Transaction, clock: Clock, today: str) -> tuple[str, ...]:
+    """Cells of one row; `today` is the date that need not be said."""
     where = (
         f"EVSE {each.evse}"
         if each.evse is not None
@@ -233,6 +266,7 @@ def _transaction(each: Transaction, clock: Clock) -> tuple[str, ...]:
     start = stamp(each.start_ns, clock) if each.start_ns else "before capture"
     stop = stamp(each.stop_ns, clock) if each.stop_ns else "open"
     stop = stop[11:] if each.start_ns and each.stop_ns and stop[:10] == start[:10] else stop
+    start = start.removeprefix(today).lstrip() if today else start
     took = span(each.stop_ns - each.start_ns) if each.start_ns and each.stop_ns else ""
     return (
         safe(each.transaction_id, 18) or "no id",
@@ -255,9 +289,9 @@ def _finding(group: FindingGroup, width: int) -> list[Line]:
     text += f" frame{'s' if len(group.frames) > 1 else ''} {frames}" if frames else ""
     head = f"{sign} {safe(group.rule, 30)}"
     wrapped = wrap(text, width - _LABEL_CELLS)
-    plain_style = style.removeprefix("bold ")
+    text_style = FAINT if group.verdict == "inconclusive" else ""
     return [
-        [(padded(head if number == 0 else "", _LABEL_CELLS - 1) + " ", style), (line, plain_style)]
+        [(padded(head if number == 0 else "", _LABEL_CELLS - 1) + " ", style), (line, text_style)]
         for number, line in enumerate(wrapped)
     ]
 
@@ -285,7 +319,7 @@ def verdict(facts: Facts, width: int) -> Iterator[Line]:
         if number:
             parts.append((amount(number, noun), style))
     if facts.inconclusive:
-        parts.append((f"{facts.inconclusive} inconclusive", "bright_black"))
+        parts.append((f"{facts.inconclusive} inconclusive", FAINT))
     if not facts.stations_total:
         yield from _hanging(
             [], "no OCPP found" + (": see the anomalies above" if facts.anomalies else ""), "bold yellow", width, 2

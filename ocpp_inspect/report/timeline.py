@@ -26,7 +26,7 @@ from ocpp_inspect.report.safe import safe
 from ocpp_inspect.report.wording import FAINT, close_words, extra_of, finding_label, notice, payload_of, style_of
 
 _SENDERS: Final = {"station": "cyan", "csms": "magenta", "unknown": "white"}
-_LIFELINE: Final = "bright_black"
+_LIFELINE: Final = FAINT
 _GAP_NS: Final = 120 * SECOND_NS  # silence worth a line of its own: longer than the usual period of meter values
 _SLOW_MS: Final = 5000  # an answer that stands out; rules judge by the station's own timeouts
 _REMEMBERED: Final = 1024  # requests whose payload an answer's sentence may need

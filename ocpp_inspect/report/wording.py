@@ -12,7 +12,7 @@ from ocpp_inspect.report.lines import together
 from ocpp_inspect.report.rows import Event
 from ocpp_inspect.report.safe import safe
 
-FAINT: Final = "bright_black"
+FAINT: Final = "dim"
 SEVERITIES: Final = {"error": ("✖", "bold red"), "warning": ("▲", "bold yellow"), "info": ("•", "bold blue")}
 _PAYLOAD: Final = {"CALL": 3, "SEND": 3, "CALLRESULT": 2, "CALLERROR": 4, "CALLRESULTERROR": 4}
 _CLOSE_CODES: Final = {  # RFC 6455 §7.4.1 and the IANA registry
@@ -37,7 +37,7 @@ def finding_label(severity: str, verdict: str) -> tuple[str, str, str]:
     sign, style = SEVERITIES.get(severity, ("•", "bold white"))
     severity = safe(severity, 20)
     if verdict == "inconclusive":
-        return "?", "bold bright_black", f"{severity}, inconclusive"
+        return "?", "dim", f"{severity}, inconclusive"
     return sign, style, severity
 
 
@@ -67,6 +67,8 @@ def style_of(event: Event, payload: Any) -> str:
     if event.kind in ("CALLERROR", "CALLRESULTERROR", "INVALID") or event.schema_valid is False:
         return "red"
     if event.action == "Heartbeat":
+        return FAINT
+    if event.kind == "CALLRESULT" and payload == {}:
         return FAINT
     if event.kind == "CALLRESULT" and isinstance(payload, dict):
         info = payload.get("idTagInfo") or payload.get("idTokenInfo")

@@ -253,6 +253,13 @@ def sample(fill_path: str = ":memory:") -> duckdb.DuckDBPyConnection:
         comments=[],
         notes=[],
     )
+    counted = {
+        "websocket": {"websocket": 4, "tls": 2, "http": 1},
+        "tcp": {"connections": 7, "retransmissions": 12, "gaps": 1},
+    }
+    for room, numbers in counted.items():
+        for name, number in numbers.items():
+            site.insert("counters", capture_id=1, room=room, name=name, number=number)
     cp_0001(site)
     cs_2041(site)
     cp_0003(site)

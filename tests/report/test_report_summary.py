@@ -70,7 +70,7 @@ def test_lists_are_bounded_and_say_what_is_left_out() -> None:
             )
             site.answer(number * 10 + 1, {"idTagInfo": {"status": "Accepted"}, "transactionId": number})
         lines = [plain(line) for line in summary(database)]
-        assert any("45 transactions" in line for line in lines)
+        assert any("transactions  45" in line for line in lines)
         assert any("… 37 more" in line for line in lines)
         assert len(collect(database, rows=3).stations[0].transactions) == 3
         for number in range(60):
