@@ -200,7 +200,7 @@ class Lifecycle:
         out.append(item)
         if item.status not in (0, 101):
             return
-        connection.upgraded = True
+        connection.upgraded = item.status == 101  # both directions were captured
         token = item.subprotocol
         if not token:
             self._offered(connection, item)

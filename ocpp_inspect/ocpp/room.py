@@ -251,7 +251,11 @@ class Ocpp(Lifecycle):
             detail = f"{shown} is the id of its sender's own {own.action}"
             self._note(message, [("rpc.answer_from_same_side", detail)], out)
             return
+        # When neither an upgrade nor any CALL of the other side was seen, its direction may not have been captured.
         missing = connection.lossy or side == "unknown"
+        if not missing and not connection.upgraded:
+            other = connection.calls[_OTHER[side]]
+            missing = not (other.waiting or other.answered)
         name = "rpc.unpaired_answer" if missing else "rpc.orphan_answer"
         detail = f"no CALL with the id {shown} was seen" if missing else f"no CALL has the id {shown}"
         self._note(message, [(name, detail)], out)

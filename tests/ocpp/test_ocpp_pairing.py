@@ -118,6 +118,11 @@ def test_an_answer_after_a_loss_is_unpaired_and_not_an_orphan() -> None:
     assert names(run('-- upgrade /A ocpp1.6\n-- lost\n0 < [3,"1",{}]')) == ["rpc.unpaired_answer"]
 
 
+def test_one_captured_direction_makes_no_orphans() -> None:
+    assert names(run('0 < [3,"1",{}]\n1 < [3,"2",{}]')) == ["rpc.unpaired_answer"] * 2
+    assert names(run('0 > [2,"1","Heartbeat",{}]\n1 < [3,"2",{}]')) == ["rpc.orphan_answer"]
+
+
 def test_a_retry_differs_from_another_call_with_the_same_id() -> None:
     start = '-- upgrade /A ocpp1.6\n0 > [2,"1","Heartbeat",{}]\n'
     other = f'30 > [2,"1","BootNotification",{BOOT}]\n'
