@@ -169,12 +169,19 @@ class Search:
                 return _ACCEPT if score >= _STRONG and self._accept(is_masked) else header.end
             grade = self._grade(header)
             mask_is_wrong = self.expects_mask is not None and is_masked != self.expects_mask
-            if grade < _STRONG and mask_is_wrong:
+            if grade < _STRONG and (mask_is_wrong or (not frames and not self._is_whole(at, header.end, grade))):
                 return _REJECT
             score += grade
             self.is_masked = is_masked
             where = header.end
         return self._verdict(score, at, where, size, frames + 1)
+
+    def _is_whole(self, at: int, end: int, grade: int) -> bool:
+        """Whether a first frame that does not prove itself begins and ends with segments.
+
+        Otherwise octets inside of a payload could pass for a frame that happens to end where a real one begins.
+        """
+        return grade > 0 and at in self._ends and (end in self._ends or end == len(self.buffer))
 
     def _accept(self, is_masked: bool) -> bool:
         self.is_masked = is_masked

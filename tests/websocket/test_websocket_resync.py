@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websocket_dialog import Deflater, frame, names, only, opened, payloads, play, up
 
-from ocpp_inspect.model import ConnectionClosed, Loss, Upgrade, WsMessage
+from ocpp_inspect.model import ConnectionClosed, Loss, Upgrade, WsControl, WsMessage
 from ocpp_inspect.websocket import WebSockets
 
 CALL = b'[2,"1","Heartbeat",{}]'
@@ -149,3 +149,28 @@ def test_the_search_keeps_a_bounded_buffer() -> None:
     steps = [(0, 10), *((0, os.urandom(1400)) for _ in range(100)), (0, up(CALL))]
     out = play(opened(*steps), room)
     assert payloads(out) == [("station", CALL)]
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_many_small_frames_in_a_segment_are_not_misread(seed: int) -> None:
+    """Octets inside of a payload look like a frame that ends where a real one begins: the chain alone proves nothing."""
+    generator = random.Random(seed)
+    deflate = Deflater()
+    compressed = seed % 3 != 0
+    texts = [
+        f'[2,"{index}","DataTransfer",{{"data":"{"00" * generator.choice((0, 90))}"}}]'.encode() for index in range(40)
+    ]
+    stream = b"".join(
+        up(deflate(text) if compressed else text, 0xC1 if compressed else 0x81, generator.randbytes(4))
+        for text in texts
+    )
+    start = generator.randrange(1, len(stream) // 2)
+    size = generator.choice((30, 300, 1400))
+    steps = [(0, stream[cut : cut + size]) for cut in range(start, len(stream), size)]
+    for out in (
+        play(steps, midway=True),
+        play(opened((0, start), *steps, extensions=BOTH)),
+        play(opened((0, stream[:start]), (0, 0), *steps[1:], extensions=BOTH)),
+    ):
+        assert set(message.payload for message in only(out, WsMessage)) <= set(texts)
+        assert only(out, WsControl) == []
