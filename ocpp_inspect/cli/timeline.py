@@ -29,7 +29,10 @@ def timeline(
     action: Annotated[
         list[str] | None, typer.Option("--action", "-a", help="Only these actions; may be repeated.")
     ] = None,
-    transaction: Annotated[str | None, typer.Option("--transaction", "-t", help="Only this transaction.")] = None,
+    transaction: Annotated[
+        str | None,
+        typer.Option("--transaction", "-t", help="Only this transaction; the beginning of its id is enough."),
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="From 08:15, 2026-01-31T08:15Z, +10m (after the start) or -5m.")
     ] = None,
@@ -130,6 +133,13 @@ def _chosen(database: Any, choice: Any, since: str | None, until: str | None, cl
             names = ", ".join(_shown(name) for name in (near or known)[:10] if name)
             raise ValueError(f"no station is named {_shown(choice.station)}; there is {names or 'none'}")
         choice = msgspec.structs.replace(choice, station=near[0])
+    if choice.transaction is not None:
+        like = rows.transactions_like(database, choice.transaction.removesuffix("…"), choice.station)
+        if len(like) != 1:
+            names = ", ".join(_shown(name) for name in like)
+            known_ids = f"; several begin so: {names}" if like else ""
+            raise ValueError(f"no transaction has the id {_shown(choice.transaction)}{known_ids}")
+        choice = msgspec.structs.replace(choice, transaction=like[0])
     first_ns, last_ns = rows.time_range(database)
     return msgspec.structs.replace(
         choice,

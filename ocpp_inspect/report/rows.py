@@ -218,6 +218,17 @@ def time_range(database: Any) -> tuple[int, int]:
     return (row[0] or 0, row[1] or 0) if row is not None else (0, 0)
 
 
+def transactions_like(database: Any, beginning: str, station: str | None) -> list[str]:
+    """The first few ids of transactions that are, or begin with, what a person typed; an exact one alone."""
+    found = database.execute(
+        "SELECT DISTINCT transaction FROM messages WHERE starts_with(transaction, ?) AND (? IS NULL OR station = ?)"
+        " ORDER BY transaction LIMIT 10",
+        [beginning, station, station],
+    ).fetchall()
+    names = [name for (name,) in found]
+    return [beginning] if beginning in names else names
+
+
 def open_transactions(database: Any, station: str | None, limit: int) -> int:
     """How many transactions run side by side at most (up to `limit`), as far as messages that name one tell."""
     row = database.execute(

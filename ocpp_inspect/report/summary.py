@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ocpp_inspect.catalogue.formats import tag
+from ocpp_inspect.catalogue.formats import identifier, tag
 from ocpp_inspect.report.clock import SECOND_NS, Clock, span, stamp
 from ocpp_inspect.report.facts import Capture, Facts, FindingGroup, Latency, LossGroup, Station, Transaction, collect
 from ocpp_inspect.report.lines import Line, clip, padded, together, width_of, wrap
@@ -20,6 +20,7 @@ _ANOMALIES: Final = 8  # kinds told; the database has them all
 _STATIONS: Final = 50
 _ROWS: Final = 8
 _CAPTURES: Final = 6
+_PANELS: Final = 8  # stations that all get a panel, whether there is something to complain or not
 _LATENCIES: Final = 4
 LOSSES: Final = {
     "gap": "bytes missing from the capture",
@@ -43,9 +44,16 @@ def summary_of(facts: Facts, width: int = 120, clock: Clock = "utc") -> Iterator
     yield from _head(facts, width, clock)
     first, last = facts.captures_span
     today = stamp(first, clock)[:10] if stamp(first, clock)[:10] == stamp(last, clock)[:10] else ""
+    brief = len(facts.stations) > _PANELS  # stations in order get a line instead of a panel, below the others
+    in_order = [station for station in facts.stations if brief and _is_in_order(station)]
     for station in facts.stations:
+        if station in in_order:
+            continue
         yield []
         yield from panel(*_title(station), _body(station, max(width, 60) - 4, clock, today), max(width, 60))
+    if in_order:
+        yield []
+        yield from _in_order(in_order, max(width, 60))
     if facts.stations_total > len(facts.stations):
         yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", FAINT)]
     yield []
@@ -142,6 +150,24 @@ def _capture(capture: Capture) -> str:
 
 
 # --------------------------------------------------------------------------- a station
+
+
+def _is_in_order(station: Station) -> bool:
+    return not (station.findings or station.losses or station.undecodable or station.refused or station.invalid)
+
+
+def _in_order(stations: list[Station], width: int) -> Iterator[Line]:
+    """A line each for stations of which there is nothing to complain."""
+    names = [clip(safe(station.station), 28) or "station unknown" for station in stations]
+    cells = max(width_of(name) for name in names)
+    for name, station in zip(names, stations, strict=True):
+        parts = [f"OCPP {'/'.join(safe(each, 6) for each in station.versions[:3]) or '?'}"]
+        parts += [amount(station.sessions, "session"), amount(station.messages, "message")]
+        if station.transactions_total:
+            parts.append(amount(station.transactions_total, "transaction"))
+        parts += [energy(station.energy_wh)] if station.energy_wh else []
+        head: Line = [("✔ ", "green"), (padded(name, cells), "bold cyan"), ("  ", "")]
+        yield from _hanging(head, ", ".join(parts), FAINT, width, cells + 4)
 
 
 def panel(title: Line, note: Line, body: list[Line], width: int) -> Iterator[Line]:
@@ -269,7 +295,7 @@ def _transaction(each: Transaction, clock: Clock, today: str) -> tuple[str, ...]
     start = start.removeprefix(today).lstrip() if today else start
     took = span(each.stop_ns - each.start_ns) if each.start_ns and each.stop_ns else ""
     return (
-        safe(each.transaction_id, 18) or "no id",
+        safe(identifier(each.transaction_id)) or "no id",
         where,
         f"tag {safe(tag(each.token))}" if each.token else "",
         f"{start} → {stop}",

@@ -41,12 +41,18 @@ def test_a_part_of_a_name_is_enough(site: str) -> None:
     assert "VendorX" not in result.stdout
 
 
+def test_the_beginning_of_a_transaction_is_enough(site: str) -> None:
+    result = CliRunner().invoke(APP, [site, "--transaction", "5f3e"])
+    assert "starts transaction 5f3e-77aa" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["--station", "CP"], "no station is named CP; there is CP-0001, CP-0003"),
         (["--station", "\x1b[31m"], "no station is named ␛[31m"),
         (["--since", "noon"], "write +10m"),
+        (["--transaction", "9"], "no transaction has the id 9"),
     ],
 )
 def test_mistakes_exit_2_and_say_what_is_possible(site: str, arguments: list[str], problem: str) -> None:

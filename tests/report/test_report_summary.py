@@ -76,7 +76,9 @@ def test_lists_are_bounded_and_say_what_is_left_out() -> None:
         for number in range(60):
             site.connect(1000.0 + number, f"X-{number}", "1.6")
             site.call(1000.0 + number, "station", "Heartbeat", {})
-        assert any("… and 11 more stations" in plain(line) for line in summary(database))
+        lines = [plain(line) for line in summary(database)]
+        assert any("… and 11 more stations" in line for line in lines)
+        assert any(line.startswith("✔ X-0 ") for line in lines)
 
 
 @pytest.mark.parametrize("width", [60, 100])
