@@ -1,4 +1,7 @@
-"""Stream items of one connection in, all this room says about it out: undecided → HTTP → WebSocket, or left alone."""
+"""Stream items of one connection in, all this room says about it out: undecided → HTTP → WebSocket, or left alone.
+
+Long because every rung of the ladder may fall back to another one: gaps, refusals, tunnels, unseen answers.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Stream bytes of one direction in, WsMessage | WsControl | Loss | Anomaly out: RFC 6455 frames for an observer.
 
-A participant fails the connection at the first fault; an observer says what is wrong and reads on.
+A participant fails the connection at the first fault; an observer says what is wrong and reads on. Long because the
+reader is one state machine: buffer, skip, fragments and search are states of the same boundary.
 """
 
 from __future__ import annotations

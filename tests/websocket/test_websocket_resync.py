@@ -153,7 +153,7 @@ def test_the_search_keeps_a_bounded_buffer() -> None:
 
 @pytest.mark.parametrize("seed", range(120))
 def test_many_small_frames_in_a_segment_are_not_misread(seed: int) -> None:
-    """Octets inside of a payload look like a frame that ends where a real one begins: the chain alone proves nothing."""
+    """Octets inside of a payload look like a frame that ends where a real one begins: a chain proves nothing."""
     generator = random.Random(seed)
     deflate = Deflater()
     compressed = seed % 3 != 0
@@ -172,5 +172,5 @@ def test_many_small_frames_in_a_segment_are_not_misread(seed: int) -> None:
         play(opened((0, start), *steps, extensions=BOTH)),
         play(opened((0, stream[:start]), (0, 0), *steps[1:], extensions=BOTH)),
     ):
-        assert set(message.payload for message in only(out, WsMessage)) <= set(texts)
+        assert {message.payload for message in only(out, WsMessage)} <= set(texts)
         assert only(out, WsControl) == []
