@@ -129,3 +129,10 @@ def test_the_number_of_windows_is_bounded() -> None:
     out = play(opened(*steps, extensions=BOTH), WebSockets(inflaters=1))
     assert "ws.inflate_contexts" in names(out)
     assert payloads(out) == [("station", CALL), ("csms", CALL)]
+
+
+def test_the_server_keeps_no_window_when_it_agreed_to_keep_none() -> None:
+    room = WebSockets()
+    steps = opened((1, frame(Deflater()(CALL), first=0xC1)), extensions=BOTH + "; server_no_context_takeover")
+    assert payloads(play(steps, room)) == [("csms", CALL)]
+    assert room._context._kept == []

@@ -270,3 +270,12 @@ def test_every_anomaly_is_produced_somewhere() -> None:
     text = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("test_*.py"))
     assert [name for name in ANOMALIES if f'"{name}"' not in text] == []
     assert all(isinstance(Anomaly(name, 0, 0, 0), Anomaly) for name in ANOMALIES)
+
+
+def test_both_lanes_forget_that_a_beginning_was_lost() -> None:
+    long = up(b"x" * 90, 0x01)
+    steps = opened((0, long[:50]), (0, len(long) - 50), (0, up(CALL)), (0, up(CALL, 0x80)))
+    for columns in (False, True):
+        out = play(steps, columns=columns)
+        assert names(out) == ["ws.continuation_without_start"]
+        assert payloads(out) == [("station", CALL)]
