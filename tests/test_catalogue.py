@@ -209,6 +209,10 @@ SENTENCES: list[tuple[str, str, str, Any, Any, str]] = [
      "boots (power up): V M"),
     ("", "CALL", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}, None, "boots: V M"),
     ("1.6", "INVALID", "", None, None, "not an OCPP message"),
+    ("1.6", "CALLRESULT", "", {"status": "Accepted"}, None,
+     "answer to a request that was not seen: status: Accepted"),
+    ("2.0.1", "CALL", "RequestStopTransaction", {"transactionId": "207ff2eb-86e8-41d6-9b0c-1f2e3d4c5b6a"}, None,
+     "stops transaction 207ff2eb…"),
 ]  # fmt: skip
 
 

@@ -124,6 +124,8 @@ def summarise(
         line = f"{head}: {code}" + (f" — {text}" if text else "")
     elif kind == "INVALID":
         line = "not an OCPP message"
+    elif kind == "CALLRESULT" and not action:
+        line = "answer to a request that was not seen" + (f": {formats.outline(payload)}" if payload else "")
     else:
         answer = kind == "CALLRESULT"
         line = _sentence(version, action, mask(version, action, kind, payload), request, answer)

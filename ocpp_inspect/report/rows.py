@@ -194,12 +194,12 @@ def _event(row: tuple[Any, ...]) -> Event:
 def stations(database: Any) -> list[tuple[str, int, int]]:
     """(station, first time, number of messages) of each station, first seen first; "" is the unknown one."""
     rows = database.execute(
-        "SELECT station, min(first_ns), sum(number) FROM ("
+        "SELECT station, min(first_ns), sum(number) FROM ("  # noqa: S608 a text of ours
         " SELECT coalesce(station, '') AS station, min(epoch_ns(ts)) AS first_ns, count(*) AS number"
         " FROM messages GROUP BY 1 UNION ALL"
-        " SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM upgrades GROUP BY 1 UNION ALL"
+        f" SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM upgrades WHERE {sources.OURS} GROUP BY 1 UNION ALL"
         " SELECT coalesce(station, ''), min(epoch_ns(opened_at)), 0 FROM connections WHERE is_ocpp GROUP BY 1 UNION ALL"
-        " SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM losses GROUP BY 1 UNION ALL"
+        f" SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM losses WHERE {sources.OURS} GROUP BY 1 UNION ALL"
         " SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM findings GROUP BY 1"
         ") GROUP BY 1 ORDER BY 2, 1"
     ).fetchall()

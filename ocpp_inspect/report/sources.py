@@ -75,9 +75,13 @@ MESSAGES: Final = _select(
     schema_valid="schema_valid",
     transaction="transaction",
 )
+OURS: Final = "coalesce(connection_id, 0) NOT IN (SELECT connection_id FROM connections WHERE NOT is_ocpp)"
+"""Other WebSockets are counted and left alone."""
+
 _ENDS: Final = {name: name for name in ("client", "client_port", "server", "server_port", "tls")}
 UPGRADES: Final = _select(
     "upgrades",
+    OURS,
     phase="1",
     ord=_PACKET,
     type="'upgrade'",
@@ -126,6 +130,7 @@ CLOSES: Final = _select(
 )
 CONTROLS: Final = _select(
     "controls",
+    OURS,
     phase="2",
     ord=_PACKET,
     type="'control'",
@@ -136,6 +141,7 @@ CONTROLS: Final = _select(
 )
 LOSSES: Final = _select(
     "losses",
+    OURS,
     phase="2",
     ord=_PACKET,
     type="'loss'",
@@ -187,6 +193,7 @@ FINDINGS: Final = _select(
 )
 ANOMALIES: Final = _select(
     "anomalies a JOIN anomaly_places p ON p.id = a.rowid",
+    OURS,
     time="p.place_ts",
     phase="2",
     ord="p.ord",

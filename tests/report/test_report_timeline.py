@@ -63,6 +63,17 @@ def test_every_message_is_there(database: Any) -> None:
     assert len(shown) == number + controls
 
 
+def test_other_websockets_are_left_alone() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "chat", "1.6", subprotocol="chat")
+        site.control(1.0, "station", "ping")
+        site.loss(2.0, "station", "gap", 10, 0)
+        site.close(3.0)
+        database.execute("UPDATE connections SET is_ocpp = false")
+        assert text_of(database) == []
+
+
 def test_secrets_are_not_shown(database: Any) -> None:
     text = "\n".join(text_of(database, width=200))
     assert "hunter2" not in text
