@@ -15,7 +15,7 @@ from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import EMPTY, StationState
-from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, fire
+from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, confirm, doubt, fire, give_up_waiting, publish
 from ocpp_inspect.limits import RULE_STATIONS
 from ocpp_inspect.model import (
     Anomaly,
@@ -62,6 +62,8 @@ class Engine:
                 st = self._admit(m)
             if m.ts_ns >= st.next_ns:
                 fire(st, m.ts_ns)
+            if st.due:
+                self._heard(m, st)
             st.last_ns = m.ts_ns
             if type(m) is not OcppMessage:
                 self._event(m, st)
@@ -85,6 +87,8 @@ class Engine:
         for st in self._stations.values():
             if now_ns >= st.next_ns:
                 fire(st, now_ns)
+            if st.due:
+                give_up_waiting(st)  # live: a person waits for it now
             for slot, judge in self.program.monitors:
                 if st.slots[slot] is not EMPTY:
                     self._remark(st, judge, slot, "tick", now_ns)
@@ -94,6 +98,7 @@ class Engine:
         """The capture ends: what is overdue is judged, what is not due yet is dropped."""
         for st in self._stations.values():
             fire(st, end_ns)
+            give_up_waiting(st)
             self._conclude(st, end_ns)
         self._stations.clear()
         self._last = None
@@ -122,6 +127,17 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ events
 
+    @staticmethod
+    def _heard(m: Any, st: StationState) -> None:
+        """Settle what is overdue by the next sign of the side that owes it."""
+        kind = type(m)
+        if kind is OcppMessage or kind is WsControl:
+            confirm(st, m.connection, m.side)
+        elif kind is Loss:
+            doubt(st, m.connection, m.side)
+        elif kind is ConnectionClosed:
+            confirm(st, m.connection, "", ended=True)
+
     def _event(self, m: Any, st: StationState) -> None:
         """Everything that is no OCPP message."""
         kind = type(m)
@@ -144,7 +160,8 @@ class Engine:
             self._opened(m, st)
         elif kind is ConnectionClosed:
             self._run(self._closed[0], m, st)
-            if st.open_waits:
+            # "idle" and "end" say that nothing more was seen, not that the connection ended.
+            if st.open_waits and m.close_kind not in ("idle", "end"):
                 call_off(st, m.connection, ended=True, reboot=False)
             self._run(self._closed[1], m, st)
             st.whole.discard(m.connection)
@@ -182,10 +199,15 @@ class Engine:
         st.config_uncertain = bool(st.config)
         if not m.connection:
             st.whole.clear()
+            for due in st.due:
+                due.finding.verdict = "inconclusive"
             for _deadline, _number, wait in st.heap:
                 wait.uncertain = True
             return
         st.whole.discard(m.connection)
+        st.torn[m.connection] = m.position
+        while len(st.torn) > _KNOWN_ANOMALIES:
+            del st.torn[next(iter(st.torn))]
         # Until the side is read again, nothing that it says is seen; a lost inflate history may hide any later message.
         sides = st.blind.setdefault(m.connection, {})
         sides[m.side] = sides.get(m.side, False) or m.cause == "inflate"
@@ -215,6 +237,7 @@ class Engine:
         oldest = [name for name, _ in zip(self._stations, range(16), strict=False)]
         name = min(oldest, key=lambda name: self._stations[name].last_ns)
         st = self._stations.pop(name)
+        give_up_waiting(st)
         self._conclude(st, m.ts_ns)
         for kept in oldest:
             if kept != name:
@@ -241,7 +264,7 @@ class Engine:
             self.reached("pipeline.rule_failed", item, f"rule {judge.rule.id}: {type(error).__name__}: {error}")
             return
         for remark in remarks:
-            judge.tell(remark.item, st, 0, remark.text, remark.verdict, remark.ts_ns, remark.blame)
+            publish(st, judge.finding(remark.item, st, 0, remark.text, remark.verdict, remark.ts_ns, remark.blame))
 
     def _take(self) -> list[Finding]:
         found, self.findings = self.findings, []

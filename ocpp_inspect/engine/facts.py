@@ -30,7 +30,10 @@ def _boot(m: OcppMessage, st: StationState) -> None:
     """The interval of an accepted boot is the heartbeat interval (OCPP 1.6 §4.2, OCPP 2.0.1 B01.FR.04)."""
     payload = m.payload
     if type(payload) is dict and payload.get("status") == "Accepted" and type(payload.get("interval")) is int:
-        _learn(st, "HeartbeatInterval", str(payload["interval"]))
+        interval = str(payload["interval"])
+        _learn(st, "HeartbeatInterval", interval)
+        # Some stations obey this one and report another value for the key: rules may want to know both.
+        _learn(st, "BootNotification.interval", interval)
 
 
 def _get_configuration(m: OcppMessage, st: StationState) -> None:

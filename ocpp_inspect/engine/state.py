@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from ocpp_inspect.model import OcppItem, OcppMessage
+from ocpp_inspect.model import Finding, OcppItem, OcppMessage
 
 if TYPE_CHECKING:
     from ocpp_inspect.engine.engine import Engine
@@ -34,18 +34,29 @@ class Wait:
         self.uncertain = False  # what was awaited may have been lost
 
 
+class Due(NamedTuple):
+    """A finding about something overdue, held until the side that owes it is seen to have been read without a loss."""
+
+    finding: Finding
+    wait: Wait
+    connection: int
+    owing: set[str]  # sides of the connection that have to be heard of before it is certain
+
+
 class StationState:
     """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
 
     __slots__ = (
-        "about", "blind", "config", "config_uncertain", "engine", "failed", "heap", "last_ns", "next_ns",
-        "number", "open_waits", "slots", "station", "tables", "told", "untold", "version", "whole",
+        "about", "blind", "config", "config_uncertain", "due", "engine", "failed", "heap", "last_ns", "next_ns",
+        "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:
         self.engine = engine
         self.station = station
         self.slots: list[Any] = [EMPTY] * slots
+        self.due: list[Due] = []  # overdue, but what was awaited may still turn out to be lost
+        self.torn: dict[int, int] = {}  # connection → position of its last loss
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
         self.number = 0
         self.next_ns = NEVER  # no deadline before; may be early, never late

@@ -8,14 +8,14 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from ocpp_inspect.engine.rule import Rule, Within
-from ocpp_inspect.engine.state import EMPTY, NEVER, StationState, Wait
+from ocpp_inspect.engine.state import EMPTY, NEVER, Due, StationState, Wait
 from ocpp_inspect.limits import FINDING_TEXT_CHARACTERS, FINDINGS_PER_RULE, RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import MESSAGES_PER_PACKET, Blame, Finding, OcppItem, OcppMessage, Verdict
 
 UNKNOWN: Final = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 """What an odd value inside an expression raises: the rule cannot be decided and stays silent."""
 
-_OTHER: Final = {"station": "csms", "csms": "station"}
+OTHER: Final = {"station": "csms", "csms": "station"}
 _VALUE_CHARACTERS: Final = 80
 
 Describe = Callable[[Any, StationState, Any], str]
@@ -51,12 +51,22 @@ class Judge:
             text = self.describe[type(m)](m, st, key)
         except UNKNOWN:
             text = rule.title
-        self.tell(m, st, key, text, verdict, ts_ns)
+        publish(st, self.finding(m, st, key, text, verdict, ts_ns))
 
-    def tell(
+    def overdue(self, wait: Wait, st: StationState) -> Finding:
+        """The finding about an expectation that was not met."""
+        m = wait.item
+        try:
+            text = self.describe[type(m)](m, st, wait.key)
+        except UNKNOWN:
+            text = self.rule.title
+        verdict: Verdict = "inconclusive" if wait.uncertain else "violation"
+        return self.finding(m, st, wait.key, text, verdict, wait.deadline_ns)
+
+    def finding(
         self, m: OcppItem, st: StationState, key: Any, text: str, verdict: Verdict, ts_ns: int = 0, blame: str = ""
-    ) -> None:
-        """Record a finding with the evidence that the item and the registers give."""
+    ) -> Finding:
+        """A finding with the evidence that the item and the registers give."""
         rule = self.rule
         evidence = [m.packet]
         message_id = 0
@@ -68,11 +78,14 @@ class Judge:
                 evidence.append(m.request_id // MESSAGES_PER_PACKET)
         else:
             message_id = getattr(m, "message_id", 0)
+            upgrade = getattr(m, "upgrade", None)
+            if upgrade is not None:
+                evidence.insert(0, upgrade.packet)
         if self.registers >= 0:
             registers = st.slots[self.registers].get(key)
             if registers is not None and registers[-1] not in evidence:
                 evidence.append(registers[-1])
-        finding = Finding(
+        return Finding(
             rule=rule.id,
             name=rule.name,
             severity=rule.severities.get(version, rule.severity),
@@ -88,17 +101,6 @@ class Judge:
             axis=rule.axis,
             position=m.position,
         )
-        told = st.told.get(rule.id, 0)
-        if told < FINDINGS_PER_RULE:
-            st.told[rule.id] = told + 1
-            st.engine.findings.append(finding)
-            return
-        untold = st.untold.get(rule.id)
-        if untold is None:
-            st.untold[rule.id] = [1, finding]
-        else:
-            untold[0] += 1
-            untold[1] = finding
 
     # ------------------------------------------------------------------------------------------------ expect
 
@@ -133,6 +135,8 @@ class Judge:
     def _is_doubtful(self, wait: Wait, m: OcppItem, st: StationState) -> bool:
         if st.blind and self.is_hidden(wait, m.connection, st.blind.get(m.connection, ())):
             return True
+        if st.torn and st.torn.get(m.connection) == m.position:
+            return True  # it waited behind the lost bytes: its answer may have been read before it
         return st.config_uncertain and self.within is not None and bool(self.within.config)
 
     def is_hidden(self, wait: Wait, connection: int, sides: Any) -> bool:
@@ -143,7 +147,7 @@ class Judge:
             return False
         if not self.answers_only:
             return True
-        answering = _OTHER.get(wait.item.side)
+        answering = OTHER.get(wait.item.side)
         return answering is None or answering in sides or "unknown" in sides
 
     def within_config(self, st: StationState) -> int:
@@ -181,6 +185,21 @@ class Judge:
             self.violate(m, st, key)
 
 
+def publish(st: StationState, finding: Finding) -> None:
+    """Tell a finding, or count it when too many of its rule were told about this station."""
+    told = st.told.get(finding.rule, 0)
+    if told < FINDINGS_PER_RULE:
+        st.told[finding.rule] = told + 1
+        st.engine.findings.append(finding)
+        return
+    untold = st.untold.get(finding.rule)
+    if untold is None:
+        st.untold[finding.rule] = [1, finding]
+    else:
+        untold[0] += 1
+        untold[1] = finding
+
+
 def settle(st: StationState, wait: Wait) -> None:
     """Close an expectation that was met or called off. The caller takes it out of its slot."""
     wait.settled = True
@@ -214,7 +233,10 @@ def unlink(st: StationState, wait: Wait) -> None:
 
 
 def fire(st: StationState, now_ns: int) -> None:
-    """Judge every expectation whose deadline is over."""
+    """Judge every expectation whose deadline is over.
+
+    A loss shows only when its side speaks again, long after the deadline perhaps. So a violation is held until then.
+    """
     heap = st.heap
     while heap and heap[0][0] <= now_ns:
         deadline_ns, _number, wait = heappop(heap)
@@ -229,8 +251,47 @@ def fire(st: StationState, now_ns: int) -> None:
         wait.settled = True
         st.open_waits -= 1
         unlink(st, wait)
-        wait.judge.violate(wait.item, st, wait.key, "inconclusive" if wait.uncertain else "violation", wait.deadline_ns)
+        judge = wait.judge
+        finding = judge.overdue(wait, st)
+        if wait.uncertain or len(st.due) >= RULE_WAITS:
+            publish(st, finding)
+            continue
+        side = OTHER.get(getattr(wait.item, "side", ""), "")
+        owing = {side} if judge.answers_only and side else {"station", "csms"}
+        st.due.append(Due(finding, wait, wait.item.connection, owing))
     st.next_ns = heap[0][0] if heap else NEVER
+
+
+def confirm(st: StationState, connection: int, side: str, *, ended: bool = False) -> None:
+    """`side` of `connection` was read, without a loss before: what it owed by now it has not sent."""
+    held = []
+    for due in st.due:
+        if due.connection == connection or due.wait.judge.survives_connection:
+            due.owing.discard(side)
+            if not due.owing or (ended and due.connection == connection):
+                publish(st, due.finding)
+                continue
+        held.append(due)
+    st.due = held
+
+
+def doubt(st: StationState, connection: int, side: str) -> None:
+    """Bytes of `side` were lost: what is overdue may have been among them."""
+    held = []
+    for due in st.due:
+        if due.wait.judge.is_hidden(due.wait, connection, (side,)):
+            due.finding.verdict = "inconclusive"
+            publish(st, due.finding)
+        else:
+            held.append(due)
+    st.due = held
+
+
+def give_up_waiting(st: StationState) -> None:
+    """Tell what is still held: no loss was seen."""
+    for due in st.due:
+        publish(st, due.finding)
+    st.due = []
 
 
 def call_off(st: StationState, connection: int, *, ended: bool, reboot: bool) -> None:
@@ -290,5 +351,5 @@ def _blame(blame: str, side: str) -> Blame:
     if blame == "sender":
         return side  # type: ignore[return-value]
     if blame == "receiver":
-        return _OTHER.get(side, "unknown")  # type: ignore[return-value]
+        return OTHER.get(side, "unknown")  # type: ignore[return-value]
     return blame  # type: ignore[return-value]

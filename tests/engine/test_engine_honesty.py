@@ -43,6 +43,37 @@ def test_a_side_stays_hidden_until_it_is_read_again() -> None:
     ]
 
 
+def test_a_violation_waits_until_the_owing_side_is_heard_of_without_a_loss() -> None:
+    traffic = Traffic()
+    engine = Engine([UNANSWERED])
+    assert engine.feed([traffic.call(0), traffic.call(40)]) == []
+    (found,) = engine.feed([traffic.call(50, side="csms")])
+    assert (found.verdict, found.ts_ns) == ("violation", 30 * 10**9)
+    # The gap shows with the next segment of that side, however late.
+    engine = Engine([UNANSWERED])
+    (found,) = engine.feed([traffic.call(0), traffic.loss(60, "csms"), traffic.call(60, side="csms")])
+    assert (found.verdict, found.ts_ns) == ("inconclusive", 30 * 10**9)
+    engine = Engine([UNANSWERED])
+    assert engine.feed([traffic.call(0), traffic.loss(60, "station")]) == []
+    assert [f.verdict for f in engine.feed([traffic.closed(61)])] == ["violation"]
+
+
+def test_a_late_answer_confirms() -> None:
+    traffic = Traffic()
+    call = traffic.call(0)
+    engine = Engine([UNANSWERED])
+    assert [f.verdict for f in engine.feed([call, traffic.answer(35, call)])] == ["violation"]
+
+
+def test_a_call_that_waited_behind_lost_bytes_may_have_been_answered_before() -> None:
+    traffic = Traffic()
+    loss = traffic.loss(0, "station")
+    call = traffic.call(0)
+    call.position = loss.position
+    assert verdicts([loss, call], UNANSWERED) == ["inconclusive"]
+    assert verdicts([loss, traffic.call(0)], UNANSWERED) == ["violation"]
+
+
 def test_a_loss_of_another_connection_or_station_changes_nothing() -> None:
     traffic, other, stranger = Traffic(), Traffic(connection=2), Traffic("CP2", 3)
     assert verdicts([traffic.call(0), other.loss(1), stranger.loss(1)], UNANSWERED) == ["violation"]
