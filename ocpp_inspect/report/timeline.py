@@ -197,7 +197,7 @@ class Dialogue:
             sentence = f"{sentence}: {event.raw[:100]}"
         is_call = event.kind in ("CALL", "SEND")
         follows = bool(event.request_id) and event.request_id == self._last_call
-        self._last_call = event.message_id if is_call else self._last_call
+        self._last_call = event.message_id if is_call else 0
         action = clip(safe(event.action, 60), self._lanes // 2)
         brackets = self._gutter.mark(event, payload)
         style = style_of(event, payload)

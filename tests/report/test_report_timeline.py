@@ -137,6 +137,77 @@ def test_events_come_in_batches_of_any_size(database: Any, monkeypatch: pytest.M
     assert text_of(database) == whole
 
 
+@pytest.mark.parametrize("window", [1, 3, 10])
+@pytest.mark.parametrize("choice", [Choice(), Choice(transaction="17"), Choice(since_ns=START + 60 * SECOND)])
+def test_windows_of_any_size_give_the_same_events(
+    database: Any, window: int, choice: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [event.place for event in rows.events(database, choice)]
+    monkeypatch.setattr(rows, "REPORT_WINDOW_ROWS", window)
+    assert [event.place for event in rows.events(database, choice)] == whole
+    monkeypatch.setattr(rows, "REPORT_WINDOW_BYTES", 1)
+    assert [event.place for event in rows.events(database, choice)] == whole
+
+
+def test_times_at_the_ends_of_the_calendar_are_shown() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        for seconds in (-report_database.START_NS / SECOND, 7_400_000_000.0):
+            site.call(seconds, "station", "Heartbeat", {})
+        lines = text_of(database)
+    assert sum("Heartbeat" in line for line in lines) == 2
+    assert any(line.startswith("1970-01-01") for line in lines)
+
+
+def test_losses_in_a_row_take_one_line() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        for second in range(5):
+            site.loss(second, "station", "inflate", 100, 1)
+        site.loss(6, "csms", "inflate", 100, 1)
+        site.loss(7, "csms", "gap", 100, 1)
+        losses = [line for line in text_of(database, width=160) if "loss" in line]
+    assert len(losses) == 2
+    assert "loss: a compressed message could not be inflated (6 times, 600 bytes, 6 messages unknown)" in losses[0]
+
+
+def test_transactions_side_by_side_have_a_bracket_each() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        starts = []
+        for connector in (1, 2):
+            site.call(
+                connector, "station", "StartTransaction", {"connectorId": connector, "idTag": "T", "meterStart": 0}
+            )
+            starts.append(site.last)
+        for connector, start in enumerate(starts, 1):
+            site.answer(connector + 10, {"idTagInfo": {"status": "Accepted"}, "transactionId": connector}, start,
+                        transaction=str(connector))  # fmt: skip
+        for connector in (1, 2):
+            site.call(20 + connector, "station", "StopTransaction", {"transactionId": connector, "meterStop": 5},
+                      transaction=str(connector))  # fmt: skip
+        lines = [line[13:15] for line in text_of(database, width=160) if "Transaction" in line]
+    assert lines == ["┌ ", "│┌", "├│", "│├", "└│", " └"]
+
+
+def test_a_refused_start_ends_its_bracket() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        site.call(
+            1, "station", "MeterValues", {"connectorId": 1, "transactionId": 9, "meterValue": []}, transaction="9"
+        )
+        site.call(2, "station", "StopTransaction", {"transactionId": 9, "meterStop": 5}, transaction="9")
+        site.call(3, "station", "StartTransaction", {"connectorId": 1, "idTag": "T", "meterStart": 0})
+        site.answer(4, {}, error=("InternalError", "no"))
+        site.call(5, "station", "Heartbeat", {})
+        lines = [line[13:14] for line in text_of(database, width=160) if "▶│" in line or "│◀" in line]
+    assert "".join(lines) == "╷└┌└ "
+
+
 def test_an_empty_database_says_nothing() -> None:
     with report_database.empty() as database:
         assert text_of(database) == []
