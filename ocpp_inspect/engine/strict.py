@@ -7,6 +7,7 @@ is never True and 2.10 never 2.1.
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any, Final
 
 from ocpp_inspect.engine.expression import closest
@@ -107,7 +108,9 @@ def read(text: str, path: str) -> Node:
     try:
         loader = YAML(typ="safe", pure=True)
         loader.allow_duplicate_keys = True  # told by Node, with both places
-        raw = loader.compose(io.StringIO(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about anchors, which are refused below
+            raw = loader.compose(io.StringIO(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)

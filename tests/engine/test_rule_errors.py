@@ -6,8 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ocpp_inspect.engine import RuleError, load_rules
+from ocpp_inspect.engine import Engine, RuleError, load_rules
 from ocpp_inspect.engine.cache import RuleCache
 from ocpp_inspect.engine.reader import parse_rule
 
@@ -161,3 +163,20 @@ def test_the_cache_gives_the_same_rule_and_notices_every_change(tmp_path: Path) 
     assert load_rules([tmp_path], cache=RuleCache(store))[0].title == "B test"
     store.write_bytes(b"broken")
     assert load_rules([tmp_path], cache=RuleCache(store))[0].title == "B test"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_damage_gives_a_rule_or_a_rule_error(data: st.DataObject) -> None:
+    text = GOOD + "by: [call]\nremember: {when: Ping, by: [kind], set: {a: 1}}\n"
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        cut = data.draw(st.integers(0, 8))
+        text = text[:at] + data.draw(st.text("aA:{}[]\"'#&*!|>-? \n\t\0\x85é%@`,=1.", max_size=4)) + text[at + cut :]
+    try:
+        rule = parse_rule(text, "x.yaml")
+    except RuleError as error:
+        assert error.line >= 1
+        assert error.column >= 1
+    else:
+        Engine([rule])
