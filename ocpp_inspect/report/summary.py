@@ -1,6 +1,6 @@
 """Facts in; the summary that `analyze` ends with, as lines that fit a width, out.
 
-Head (inputs), a panel a station (the worst first), what was not decodable and why, and a verdict.
+Head (inputs), a panel a station (the worst first), anomalies, and a verdict.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _LABEL_CELLS: Final = 14
 _ANOMALIES: Final = 8  # kinds told; the database has them all
 _STATIONS: Final = 50
 _ROWS: Final = 8
+_OF_MESSAGES: Final = ("http", "ws", "ocpp", "rpc", "schema")  # layers whose anomalies are the peers' doing
 _CAPTURES: Final = 6
 _PANELS: Final = 8  # stations that all get a panel, whether there is something to complain or not
 _LATENCIES: Final = 4
@@ -57,7 +58,7 @@ def summary_of(facts: Facts, width: int = 120, clock: Clock = "utc") -> Iterator
     if facts.stations_total > len(facts.stations):
         yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", FAINT)]
     yield []
-    yield from _undecoded(facts, width)
+    yield from _anomalies(facts, width)
     yield from verdict(facts, width)
 
 
@@ -325,13 +326,15 @@ def _finding(group: FindingGroup, width: int) -> list[Line]:
 # --------------------------------------------------------------------------- end
 
 
-def _undecoded(facts: Facts, width: int) -> Iterator[Line]:
-    if not facts.anomalies:
-        return
-    parts = [f"{safe(name, 60)} {count}×" for name, count, _, _ in facts.anomalies[:_ANOMALIES]]
-    more = len(facts.anomalies) - _ANOMALIES
-    parts += [f"{more} more kinds"] if more > 0 else []
-    yield from _hanging([("anomalies  ", FAINT)], ", ".join(parts), FAINT, width, 11)
+def _anomalies(facts: Facts, width: int) -> Iterator[Line]:
+    """The most frequent anomalies, each with its first detail: facts, where no rule may have judged."""
+    for name, count, detail, frame in facts.anomalies[:_ANOMALIES]:
+        words = f"{count}×"
+        words += f", first: {safe(detail, 200)}" if detail else ""
+        words += f" (frame {frame})" if frame else ""
+        yield from _hanging([(f"◦ {clip(safe(name), width // 2)} ", "")], words, FAINT, width, 4)
+    if len(facts.anomalies) > _ANOMALIES:
+        yield [(f"… and {len(facts.anomalies) - _ANOMALIES} more kinds of anomalies", FAINT)]
 
 
 def verdict(facts: Facts, width: int) -> Iterator[Line]:
@@ -350,6 +353,12 @@ def verdict(facts: Facts, width: int) -> Iterator[Line]:
         yield from _hanging(
             [], "no OCPP found" + (": see the anomalies above" if facts.anomalies else ""), "bold yellow", width, 2
         )
+        return
+    odd = sum(count for name, count, _, _ in facts.anomalies if name.partition(".")[0] in _OF_MESSAGES)
+    if not parts and odd:
+        where = amount(facts.stations_total, "station")
+        text = f"no findings in {where}, but {amount(odd, 'anomaly', 'anomalies')} that no rule judges"
+        yield from _hanging([], text, "bold yellow", width, 2)
         return
     if not parts:
         yield [("✔ ", "bold green"), (f"no findings in {amount(facts.stations_total, 'station')}", "bold green")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -97,11 +98,14 @@ def test_follow_shows_what_is_written_later(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     ) as process:
         assert process.stdout is not None
+        watchdog = threading.Timer(30, process.kill)
+        watchdog.start()
         try:
             time.sleep(1.5)
             report_database.sample(str(fresh)).close()
             fresh.replace(path)
             lines = [process.stdout.readline() for _ in range(12)]
         finally:
+            watchdog.cancel()
             process.terminate()
     assert any("BootNotification" in line for line in lines)

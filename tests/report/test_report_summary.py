@@ -55,6 +55,16 @@ def test_a_clean_run_says_so() -> None:
         assert plain([*summary(database)][-1]) == "✔ no findings in 1 station"
 
 
+def test_anomalies_without_findings_are_not_called_clean() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        report_database.cs_2041(site)
+        site.anomaly(3.0, "tcp.gap", "the network's")
+        assert plain([*summary(database)][-1]) == "✔ no findings in 1 station"
+        site.anomaly(3.0, "schema.required", "errorCode is missing")
+        assert plain([*summary(database)][-1]) == "no findings in 1 station, but 1 anomaly that no rule judges"
+
+
 def test_nothing_found_says_so() -> None:
     with report_database.empty() as database:
         assert plain([*summary(database)][-1]) == "no OCPP found"
