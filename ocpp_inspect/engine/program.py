@@ -30,6 +30,7 @@ class Program:
         self._events: dict[tuple[ItemClass, str], tuple[list[Handler], list[Handler]]] = {}
         self._messages: list[tuple[Rule, Trigger, Handler, bool]] = []
         self._anomalies: list[tuple[Trigger, Handler]] = []
+        self._guarded: dict[Handler, Handler] = {}
         for rule in self.rules:
             RuleCompiler(self, rule).compile()
         self.messages: dict[str, Tables] = {
@@ -45,17 +46,18 @@ class Program:
         """Hang a handler on a trigger; those that answer expectations run before all that open or judge."""
         if trigger.item_class == "message":
             self._messages.append((rule, trigger, handler, answers))
-        elif trigger.item_class == "anomaly":
-            self._anomalies.append((trigger, _for_versions(handler, rule)))
-        else:
-            for kind in trigger.kinds or ("ping", "pong", "close"):
-                lists = self._events.setdefault((trigger.item_class, kind if trigger.item_class == "control" else ""),
-                                                ([], []))  # fmt: skip
-                wrapped = _for_versions(handler, rule)
-                if wrapped not in lists[0] + lists[1]:
-                    lists[0 if answers else 1].append(wrapped)
-                if trigger.item_class != "control":
-                    break
+            return
+        guarded = self._guarded.get(handler)
+        if guarded is None:
+            guarded = self._guarded[handler] = _for_versions(handler, rule)
+        if trigger.item_class == "anomaly":
+            self._anomalies.append((trigger, guarded))
+            return
+        kinds = (trigger.kinds or ("ping", "pong", "close")) if trigger.item_class == "control" else ("",)
+        for kind in kinds:
+            handlers = self._events.setdefault((trigger.item_class, kind), ([], []))[0 if answers else 1]
+            if guarded not in handlers:  # two triggers of one role may overlap: run it once
+                handlers.append(guarded)
 
     def events(self, item_class: ItemClass, kind: str = "") -> tuple[tuple[Handler, ...], tuple[Handler, ...]]:
         """(answering handlers, other handlers) of an event of the lower layers."""
@@ -64,7 +66,7 @@ class Program:
 
     def anomaly(self, name: str) -> tuple[Handler, ...]:
         """Handlers of an anomaly."""
-        return tuple(handler for trigger, handler in self._anomalies if trigger.matches_anomaly(name))
+        return tuple(dict.fromkeys(handler for trigger, handler in self._anomalies if trigger.matches_anomaly(name)))
 
     def _table(self, version: str, kind: str) -> tuple[dict[str, tuple[Handler, ...]], tuple[Handler, ...]]:
         """(action → handlers, handlers of every other action) of a kind of message of one version."""

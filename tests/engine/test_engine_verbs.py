@@ -224,6 +224,12 @@ def test_more_findings_than_told_are_counted() -> None:
 
 
 def test_two_triggers_that_overlap_run_once() -> None:
+    both = make("when: [Ping, Control, Anomaly:tcp.*, Anomaly:tcp.overlap]\n", versions='["1.6"]')
+    beginning = '0 > [2,"1","Heartbeat",{}]\n0.1 < [3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]\n'
+    assert (
+        play(beginning + "1 > ping x  # TST-001\n2 > pong x  # TST-001\n3 anomaly tcp.overlap x  # TST-001", both) == []
+    )
+    assert play("1 > ping x  # TST-001", both) == ["1: TST-001 was not found"]  # its version is not known yet
     assert len(judge([Traffic().call(0)], make("when: [CALL, ANY, Heartbeat.request]\n"))) == 1
 
 

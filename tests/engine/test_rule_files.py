@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ocpp_inspect.engine import Rule, load_rules, run_examples
+from ocpp_inspect.engine import Rule, RuleError, load_rules, run_examples
 from ocpp_inspect.engine.cache import RuleCache
 from ocpp_inspect.engine.page import index, page
+from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.reader import parse_rule
 from ocpp_inspect.ocpp import Ocpp
 from ocpp_inspect.resources import data_directory
 
@@ -59,6 +61,27 @@ def test_pages(rules: list[Rule]) -> None:
         assert text.startswith(f"# {rule.id}: {rule.title}\n")
         assert rule.reference in text
     assert index(rules).count("\n|") == len(rules) + 2
+
+
+def test_the_rules_of_the_language_page_work(tmp_path: Path) -> None:
+    text = LANGUAGE.read_text()
+    rule = re.search(r"```yaml\n(id: .*?)```", text, re.DOTALL)
+    python = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert rule is not None
+    assert python is not None
+    first = parse_rule(rule[1], "page.yaml")
+    assert run_examples([first], lambda: Ocpp().feed) == []
+    (tmp_path / "third.py").write_text(python[1])
+    second = parse_rule(
+        "id: TST-001\nname: every-third\ntitle: t\nseverity: info\nreference: r\nwhen: CALL\n"
+        "python: third.py:EveryThird\nmessage: m\nexamples:\n  - |\n"
+        + "".join(f'    {n} > [2,"{n}","Heartbeat",{{}}]{"  # TST-001" * (n == 3)}\n' for n in (1, 2, 3, 4)),
+        str(tmp_path / "x.yaml"),
+    )
+    assert run_examples([second], lambda: Ocpp().feed) == []
+    for wrong in ("none.py:A", "third.py:Nothing", "json:JSONDecoder", "no.such.module:A", "third.py"):
+        with pytest.raises(RuleError, match="python: "):
+            load_monitor(msgspec.structs.replace(second, python=wrong))
 
 
 def test_the_language_page_names_every_function_and_name() -> None:
