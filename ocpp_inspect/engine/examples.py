@@ -203,6 +203,7 @@ class _Player:
         connection, upgrade = self._upgrade(label, {})
         connection.midway = True
         self._dissect([upgrade])  # tells the dissector station and version; the rules have not seen it
+        self._engine.hear(connection.station, connection.number)
         return []
 
     def _upgrade(self, label: str, words: dict[str, str]) -> tuple[_Connection, Upgrade]:

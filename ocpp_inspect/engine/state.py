@@ -14,6 +14,7 @@ Tables: TypeAlias = dict[str, tuple[dict[str, tuple[Any, ...]], tuple[Any, ...]]
 """Message kind → (action → handlers, handlers of every other action)."""
 
 NEVER: Final = 1 << 62
+ANYWHERE: Final = -1
 EMPTY: Final[dict[Any, Any]] = {}
 """Stands in every unused slot; never written to. Forty empty dictionaries per station would cost 2.5 kB."""
 
@@ -35,11 +36,10 @@ class Wait:
 
 
 class Due(NamedTuple):
-    """A finding about something overdue, held until the side that owes it is seen to have been read without a loss."""
+    """A finding about something overdue, held until the side that owes it was read again without a loss."""
 
     finding: Finding
     wait: Wait
-    connection: int
     owing: set[str]  # sides of the connection that have to be heard of before it is certain
 
 
@@ -47,15 +47,17 @@ class StationState:
     """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
 
     __slots__ = (
-        "about", "blind", "config", "config_uncertain", "due", "engine", "failed", "heap", "last_ns", "next_ns",
-        "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version", "whole",
+        "about", "blind", "config", "config_uncertain", "due", "engine", "failed", "heap", "heard", "last_ns",
+        "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:
         self.engine = engine
         self.station = station
         self.slots: list[Any] = [EMPTY] * slots
-        self.due: list[Due] = []  # overdue, but what was awaited may still turn out to be lost
+        # Overdue, but what was awaited may still turn out to be lost: by connection, or ANYWHERE.
+        self.due: dict[int, list[Due]] = {}
+        self.heard: dict[str, set[int]] = {"station": set(), "csms": set(), "unknown": set()}  # side → connections
         self.torn: dict[int, int] = {}  # connection → position of its last loss
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
         self.number = 0

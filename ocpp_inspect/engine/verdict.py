@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from ocpp_inspect.engine.rule import Rule, Within
-from ocpp_inspect.engine.state import EMPTY, NEVER, Due, StationState, Wait
+from ocpp_inspect.engine.state import ANYWHERE, EMPTY, NEVER, Due, StationState, Wait
 from ocpp_inspect.limits import FINDING_TEXT_CHARACTERS, FINDINGS_PER_RULE, RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import MESSAGES_PER_PACKET, Blame, Finding, OcppItem, OcppMessage, Verdict
 
@@ -253,45 +253,64 @@ def fire(st: StationState, now_ns: int) -> None:
         unlink(st, wait)
         judge = wait.judge
         finding = judge.overdue(wait, st)
-        if wait.uncertain or len(st.due) >= RULE_WAITS:
+        where = ANYWHERE if judge.survives_connection else wait.item.connection
+        held = st.due.setdefault(where, [])
+        if wait.uncertain or len(held) >= RULE_WAITS:
             publish(st, finding)
             continue
         side = OTHER.get(getattr(wait.item, "side", ""), "")
-        owing = {side} if judge.answers_only and side else {"station", "csms"}
-        st.due.append(Due(finding, wait, wait.item.connection, owing))
+        held.append(Due(finding, wait, {side} if judge.answers_only and side else {"station", "csms"}))
     st.next_ns = heap[0][0] if heap else NEVER
 
 
 def confirm(st: StationState, connection: int, side: str, *, ended: bool = False) -> None:
     """`side` of `connection` was read, without a loss before: what it owed by now it has not sent."""
-    held = []
-    for due in st.due:
-        if due.connection == connection or due.wait.judge.survives_connection:
-            due.owing.discard(side)
-            if not due.owing or (ended and due.connection == connection):
-                publish(st, due.finding)
-                continue
-        held.append(due)
-    st.due = held
+    for where in (connection, ANYWHERE):
+        held = st.due.get(where)
+        if not held:
+            continue
+        if ended and where == connection:
+            _publish_all(st, st.due.pop(where))
+        elif any(side in due.owing for due in held):
+            rest = []
+            for due in held:
+                due.owing.discard(side)
+                if due.owing:
+                    rest.append(due)
+                else:
+                    publish(st, due.finding)
+            st.due[where] = rest
+    if ended or not any(st.due.values()):
+        st.due = {where: held for where, held in st.due.items() if held}
 
 
 def doubt(st: StationState, connection: int, side: str) -> None:
-    """Bytes of `side` were lost: what is overdue may have been among them."""
-    held = []
-    for due in st.due:
-        if due.wait.judge.is_hidden(due.wait, connection, (side,)):
-            due.finding.verdict = "inconclusive"
-            publish(st, due.finding)
-        else:
-            held.append(due)
-    st.due = held
+    """Bytes of `side` were lost (connection 0: of anybody): what is overdue may have been among them."""
+    for where in list(st.due) if connection == 0 else [where for where in (connection, ANYWHERE) if where in st.due]:
+        rest = []
+        for due in st.due.pop(where):
+            if connection == 0 or due.wait.judge.is_hidden(due.wait, connection, (side,)):
+                due.finding.verdict = "inconclusive"
+                publish(st, due.finding)
+            else:
+                rest.append(due)
+        if rest:
+            st.due[where] = rest
 
 
 def give_up_waiting(st: StationState) -> None:
     """Tell what is still held: no loss was seen."""
-    for due in st.due:
+    for held in st.due.values():
+        _publish_all(st, held)
+    st.due = {}
+
+
+def _publish_all(st: StationState, held: list[Due]) -> None:
+    for due in held:
+        # A side that was never heard of was perhaps not captured at all.
+        if not all(due.finding.connection in st.heard[side] for side in due.owing):
+            due.finding.verdict = "inconclusive"
         publish(st, due.finding)
-    st.due = []
 
 
 def call_off(st: StationState, connection: int, *, ended: bool, reboot: bool) -> None:

@@ -95,5 +95,7 @@ class Traffic:
 def judge(items: list[Any], *rules: Rule, end: float | None = None) -> list[Finding]:
     """All findings of a run over the items, up to its end."""
     engine = Engine(rules)
+    for item in items:
+        engine.hear(item.station, item.connection)
     found = engine.feed(items)
     return found + engine.finish(round((end if end is not None else 0) * SECOND) or max(item.ts_ns for item in items))

@@ -54,8 +54,23 @@ def test_a_violation_waits_until_the_owing_side_is_heard_of_without_a_loss() -> 
     (found,) = engine.feed([traffic.call(0), traffic.loss(60, "csms"), traffic.call(60, side="csms")])
     assert (found.verdict, found.ts_ns) == ("inconclusive", 30 * 10**9)
     engine = Engine([UNANSWERED])
+    engine.hear("CP1", 1)
     assert engine.feed([traffic.call(0), traffic.loss(60, "station")]) == []
     assert [f.verdict for f in engine.feed([traffic.closed(61)])] == ["violation"]
+
+
+def test_a_side_that_was_never_heard_of_may_not_have_been_captured() -> None:
+    traffic = Traffic()
+    engine = Engine([UNANSWERED])
+    found = engine.feed([traffic.call(0), traffic.call(50)]) + engine.finish(99 * 10**9)
+    assert [f.verdict for f in found] == ["inconclusive", "inconclusive"]
+    engine = Engine([UNANSWERED])
+    first = traffic.call(0)
+    found = engine.feed([first, traffic.answer(1, first), traffic.call(2)]) + engine.finish(99 * 10**9)
+    assert [f.verdict for f in found] == ["violation"]
+    engine = Engine([UNANSWERED])  # it accepted the upgrade
+    found = engine.feed([traffic.upgrade(0), traffic.call(2)]) + engine.finish(99 * 10**9)
+    assert [f.verdict for f in found] == ["violation"]
 
 
 def test_a_late_answer_confirms() -> None:
