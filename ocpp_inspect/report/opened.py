@@ -7,8 +7,15 @@ from typing import Any, Final
 
 import duckdb
 
-from ocpp_inspect.limits import QUERY_MEMORY_BYTES
+from ocpp_inspect.limits import REPORT_MEMORY_BYTES
 
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "memory_limit": f"{REPORT_MEMORY_BYTES // 1024}KiB",
+    "threads": 2,
+    "preserve_insertion_order": False,  # every query that needs an order asks for it
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+}
 _MAGIC: Final = b"DUCK"
 _MAGIC_OFFSET: Final = 8  # behind the checksum of the main header
 
@@ -30,7 +37,7 @@ def open_database(path: Path) -> Any:
     """A read-only connection; external access is off. Raises NotADatabaseError with what to do."""
 
     try:
-        database = duckdb.connect(str(path), read_only=True, config={"memory_limit": f"{QUERY_MEMORY_BYTES}B"})
+        database = duckdb.connect(str(path), read_only=True, config=_SETTINGS)
         database.execute("SET enable_external_access = false")
         database.execute("SELECT 1 FROM messages LIMIT 0")
     except duckdb.CatalogException:
