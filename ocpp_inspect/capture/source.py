@@ -26,10 +26,13 @@ class CaptureError(Exception):
     """An input that cannot be used at all; the caller tells the user and exits with 2."""
 
     def __init__(self, path: str, reason: str, hint: str = "") -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(path, reason, hint)  # all of them, so that it can cross from a worker process
         self.path = path
         self.reason = reason
         self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" + (f" ({self.hint})" if self.hint else "")
 
 
 class _Unpacker(Protocol):

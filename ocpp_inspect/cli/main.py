@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from typing import Annotated
 
@@ -61,13 +61,11 @@ app.command()(doctor)
 
 
 def main() -> None:
-    """Run the command line; a closed pipe (`| head`) ends it quietly, Ctrl-C with 130."""
+    """Run the command line. A reader that has seen enough (`| head`) ends it as it ends every tool; Ctrl-C gives 130."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app()
-    except BrokenPipeError:
-        # The reader has seen enough. Point stdout at nothing so that the interpreter's last flush cannot fail too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)

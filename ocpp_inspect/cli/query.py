@@ -38,6 +38,16 @@ def query(
     """Ask a database anything, in SQL (DuckDB's). It is opened read-only; times are UTC.
 
     Start with --tables, and with the queries in docs/database.md.
+
+    [bold]Examples[/bold]
+
+      ocpp-inspect query site.duckdb --tables
+
+      ocpp-inspect query site.duckdb "SELECT * FROM transactions"
+
+      ocpp-inspect query site.duckdb "SELECT action, p95_ms FROM latency" --format csv
+
+      ocpp-inspect query site.duckdb "SELECT * FROM messages" --output messages.parquet
     """
     from ocpp_inspect.report.safe import safe
     from ocpp_inspect.store.query import TABLES_SQL, Database

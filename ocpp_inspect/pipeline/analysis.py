@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ocpp_inspect.capture import expand_inputs
+from ocpp_inspect.capture import CaptureReader, expand_inputs
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import built_in_and
@@ -28,8 +28,10 @@ def analyze(
     """
     options = options or Options()
     paths = expand_inputs(inputs)
-    sizes = [Path(path).stat().st_size for path in paths if path != "-" and Path(path).is_file()]
-    jobs = decide_jobs(options.jobs, paths, sum(sizes) if len(sizes) == len(paths) else None)
+    pipes = [path for path in paths if path == "-" or Path(path).is_fifo()]
+    with CaptureReader([path for path in paths if path not in pipes]):
+        pass  # an unreadable input is said before anything starts
+    jobs = decide_jobs(options.jobs, None if pipes else sum(Path(path).stat().st_size for path in paths))
     built_in_and(options)  # a rule that does not load is said before minutes of work, and once
     outcome = Outcome()
     first_capture = 1

@@ -28,13 +28,13 @@ class WorkerFailed(RuntimeError):
     """A worker died or raised: a bug of ours. The text is its traceback."""
 
 
-def decide_jobs(wanted: int | None, paths: Sequence[str], input_bytes: int | None) -> int:
-    """How many workers to use. Standard input can be read once only, so it has one worker."""
-    if "-" in paths:
+def decide_jobs(wanted: int | None, input_bytes: int | None) -> int:
+    """How many workers to use. Every worker reads the whole input, and a pipe (`input_bytes` None) can be read once."""
+    if input_bytes is None:
         return 1
     if wanted is not None:
         return max(1, wanted)
-    if input_bytes is not None and input_bytes < SMALL_INPUT_BYTES:
+    if input_bytes < SMALL_INPUT_BYTES:
         return 1
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
