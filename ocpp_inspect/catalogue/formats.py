@@ -47,7 +47,7 @@ def _huge(value: int) -> str:
 def outline(payload: Any) -> str:
     """What can be said of a payload that no sentence is known for: its first scalar fields."""
     if not isinstance(payload, dict):
-        return shown(payload)
+        return shown(payload) or "no payload"
     if not payload:
         return "no fields"
     fields = [f"{shown(key)}: {shown(payload[key])}" for key in list(payload)[:_LISTED]]

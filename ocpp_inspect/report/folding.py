@@ -79,8 +79,10 @@ def problems(said: Iterable[tuple[Event, list[Line]]], context: int) -> Iterator
             before.clear()
             yield event, block
             after = context
+        elif event.type == "anomaly" and before and not after:
+            before[-1][1].extend(block)  # belongs to that event, is no context of its own
         elif after > 0:
-            after -= 1
+            after -= event.type != "anomaly"
             yield event, block
         else:
             skipped = skipped or len(before) == before.maxlen

@@ -131,6 +131,19 @@ def test_context_of_problems(database: Any) -> None:
     assert len(narrow) < len(wide)
 
 
+def test_anomalies_do_not_push_their_message_out_of_the_context() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        site.call(1.0, "station", "Authorize", {"idTag": "T"})
+        beat = site.call(2.0, "station", "Heartbeat", {})
+        site.anomaly(2.0, "schema.type", "one thing", beat)
+        site.anomaly(2.0, "schema.enum", "another thing", beat)
+        site.finding(2.0, "X-1", "error", "station", "both", "§1", beat)
+        lines = [line[13:] for line in text_of(database, width=100, problems=True, context=1)]
+    assert [line.split()[1] for line in lines if line.startswith("│ ")] == ["Heartbeat", "◦", "◦", "✖"]
+
+
 def test_events_come_in_batches_of_any_size(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = text_of(database)
     monkeypatch.setattr(rows, "REPORT_ROWS", 1)
