@@ -36,7 +36,7 @@ _VERSION_OF: Final = {"ocpp1.6": "1.6", "ocpp2.0": "2.0", "ocpp2.0.1": "2.0.1", 
 
 
 class Engine:
-    """Runs rules. `anomalies` tells which bounds were reached; take and clear it when you like."""
+    """Runs rules."""
 
     def __init__(self, rules: Sequence[Rule] | Program, *, stations: int = RULE_STATIONS) -> None:
         program = rules if isinstance(rules, Program) else Program(rules, load_monitor)
@@ -107,6 +107,11 @@ class Engine:
         self._stations.clear()
         self._last = None
         return self._take()
+
+    def take_anomalies(self) -> list[Anomaly]:
+        """The bounds that were reached since the last call."""
+        taken, self.anomalies = self.anomalies, []
+        return taken
 
     def state(self, station: str) -> StationState | None:
         """What is kept about a station: for tests and transcripts."""

@@ -308,6 +308,6 @@ def _field(name: str, value: str) -> Any:
         return tuple(token for token in value.split(",") if token)
     if name in ("subprotocol", "user"):
         return value or None
-    if name in ("has_password", "tls"):
+    if name in ("has_password", "tls", "request_complete", "answer_complete"):
         return value == "true"
     return int(value) if value.isdigit() and name not in ("path", "body", "user_agent") else value
