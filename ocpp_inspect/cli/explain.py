@@ -1,5 +1,4 @@
 """The id or name of a rule in, its page out: what it judges, why it matters, when it is harmless."""
-# ruff: noqa: PLC0415
 
 from __future__ import annotations
 

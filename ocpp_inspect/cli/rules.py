@@ -1,5 +1,4 @@
 """Arguments in; lists of rules, their files, results of their examples and their pages out."""
-# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
