@@ -99,7 +99,7 @@ NAMES: Final[dict[ItemClass, dict[str, str]]] = {
         "tls": "m.tls",
         "is_ocpp": "m.is_ocpp",
         "path": "(m.upgrade.path if m.upgrade is not None else None)",
-        "offered": "(m.upgrade.offered if m.upgrade is not None else None)",
+        "offered": "(m.upgrade.offered if m.upgrade is not None and m.upgrade.request_complete else None)",
         "status": "(m.upgrade.status or None if m.upgrade is not None else None)",
         "subprotocol": "(m.upgrade.subprotocol if m.upgrade is not None else None)",
     },

@@ -168,3 +168,12 @@ def test_a_python_rule_serves_one_station_forgets_and_may_fail() -> None:
     assert engine.feed([a.call(5, "Bad"), a.call(6), a.call(7), a.call(8)]) == []
     assert [(x.name, x.station) for x in engine.anomalies] == [("pipeline.rule_failed", "A")]
     assert "RuntimeError: boom" in engine.anomalies[0].detail
+
+
+def test_an_upgrade_request_captured_in_part_offers_unknown() -> None:
+    rule = make("when: [Upgrade, ConnectionClosed]\nrequire: len(offered) > 0\n")
+    traffic = Traffic()
+    whole = traffic.upgrade(0, offered=())
+    part = traffic.upgrade(0, offered=(), request_complete=False)
+    assert verdicts([whole, traffic.closed(1, upgrade=whole)], rule) == ["violation", "violation"]
+    assert verdicts([part, traffic.closed(1, upgrade=part)], rule) == []
