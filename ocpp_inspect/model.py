@@ -160,7 +160,11 @@ class StreamOpened(msgspec.Struct, gc=False):
 
 
 class StreamData(msgspec.Struct, gc=False):
-    """Contiguous new bytes of one direction; `packet` is the packet whose arrival made them deliverable."""
+    """Contiguous new bytes of one direction; `packet` is the packet whose arrival made them deliverable.
+
+    Bytes that waited behind a hole which was given up name the packet with which they had all come, so that evidence
+    points to the frame that holds them; `ts_ns` and `position` are those of the giving up (see StreamGap).
+    """
 
     connection: int
     pair: int
@@ -173,7 +177,11 @@ class StreamData(msgspec.Struct, gc=False):
 
 
 class StreamGap(msgspec.Struct, gc=False):
-    """`length` bytes of one direction that will not come any more (0: unknown)."""
+    """`length` bytes of one direction that will not come any more (0: unknown).
+
+    When time alone gave them up, `ts_ns` is when that was due, `position` that of the first packet of the capture, of
+    whatever connection, at or after it, and `packet` what shows the hole: the octets behind it, or an acknowledgment.
+    """
 
     connection: int
     pair: int
@@ -253,6 +261,8 @@ class Upgrade(msgspec.Struct):
     body: str = ""  # first characters of a refusal's body
     tls: bool = False
     station: str = ""
+    request_complete: bool = True  # False: its head, or a part of it, was not captured: what is absent is unknown
+    answer_complete: bool = True  # the same of the answer's head
 
 
 class WsMessage(msgspec.Struct, gc=False):

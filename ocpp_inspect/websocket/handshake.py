@@ -213,6 +213,8 @@ def describe_upgrade(
 ) -> Upgrade:
     """The Upgrade record of a request and its answer, either of which may be unseen."""
     upgrade = Upgrade(connection=connection, ts_ns=0, packet=0, position=0, status=0)
+    upgrade.request_complete = request is not None and not request.head.is_partial
+    upgrade.answer_complete = answer is not None and not answer.is_partial
     if flow is not None:
         upgrade.client, upgrade.client_port, upgrade.server, upgrade.server_port = endpoints(flow, client)
     if request is not None:

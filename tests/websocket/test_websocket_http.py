@@ -238,8 +238,21 @@ def test_heads_cut_by_a_snap_length_tell_what_was_captured() -> None:
     out = play([*steps, (0, up(CALL)), (1, frame(CALL))])
     (upgrade,) = only(out, Upgrade)
     assert (upgrade.status, upgrade.path, upgrade.subprotocol) == (101, "/ocpp/CP7", "ocpp1.6")
+    assert (upgrade.request_complete, upgrade.answer_complete) == (False, False)
     assert payloads(out) == [("station", CALL), ("csms", CALL)]
     assert names(out) == []
+
+
+def test_an_upgrade_tells_which_of_its_heads_are_whole() -> None:
+    asked = request(target="/ocpp/CP7")
+    for steps, expected in (
+        ([(0, asked), (1, answer())], (True, True)),
+        ([(0, asked[:60]), (0, len(asked) - 60), (1, answer())], (False, True)),
+        ([(1, answer())], (False, True)),
+        ([(0, asked)], (True, False)),
+    ):
+        upgrades = only(play(steps), Upgrade)
+        assert [(upgrade.request_complete, upgrade.answer_complete) for upgrade in upgrades] == [expected]
 
 
 def test_a_cut_request_that_is_no_upgrade() -> None:
