@@ -320,8 +320,9 @@ REPORT_MEMORY_BYTES: Final = 256 * 1024 * 1024
 """Memory that DuckDB may use for a report before it uses the disk: 160,000 transactions among 4 million messages, summed
 up in 3.4 s, keep the process at 340 MB. With two threads; each more wants its own buffers."""
 
-REPORT_RAW_BYTES: Final = 1024 * 1024
-"""Largest message that a timeline decodes to say it; of a longer one it says the size."""
+REPORT_RAW_BYTES: Final = 128 * 1024
+"""Largest message that a timeline decodes to say it; of a longer one, whose text the store keeps in pieces, it says the
+size."""
 
 # --- pipeline --------------------------------------------------------------------------------------------------
 

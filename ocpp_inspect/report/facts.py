@@ -223,7 +223,7 @@ def _one(database: Any, query: str) -> tuple[int, ...]:
 
 def _stations(database: Any, limit: int) -> tuple[list[Station], int]:
     rows = database.execute(
-        "WITH names AS (SELECT DISTINCT coalesce(station, '') AS station FROM messages"
+        "WITH names AS (SELECT DISTINCT coalesce(station, '') AS station FROM message_records"
         "  UNION SELECT DISTINCT coalesce(station, '') FROM connections WHERE is_ocpp"
         "  UNION SELECT DISTINCT coalesce(station, '') FROM findings),"
         " faults AS (SELECT coalesce(station, '') AS station,"
@@ -257,7 +257,7 @@ def _messages(database: Any, stations: dict[str, Station]) -> None:
     for name, messages, calls, answered, errors, invalid in database.execute(
         "SELECT coalesce(station, ''), count(*), count(*) FILTER (kind = 'CALL'),"
         " count(*) FILTER (request_id > 0), count(*) FILTER (kind IN ('CALLERROR', 'CALLRESULTERROR')),"
-        " count(*) FILTER (kind = 'INVALID') FROM messages GROUP BY 1"
+        " count(*) FILTER (kind = 'INVALID') FROM message_records GROUP BY 1"
     ).fetchall():
         if station := stations.get(name):
             station.messages, station.calls, station.errors_answered, station.invalid = messages, calls, errors, invalid
@@ -281,7 +281,7 @@ def _transactions(database: Any, stations: dict[str, Station], rows: int) -> Non
 def _latencies(database: Any, stations: dict[str, Station], rows: int) -> None:
     for row in database.execute(
         "SELECT coalesce(station, ''), action, CASE sender WHEN 'station' THEN 'csms' ELSE 'station' END AS asker,"
-        " count(*), median(latency_ms), max(latency_ms) AS worst FROM messages"
+        " count(*), median(latency_ms), max(latency_ms) AS worst FROM message_records"
         " WHERE latency_ms IS NOT NULL AND latency_ms >= 0 GROUP BY 1, 2, 3"
         " QUALIFY row_number() OVER (PARTITION BY 1, coalesce(station, '') ORDER BY worst DESC) <= ?"
         " ORDER BY worst DESC",

@@ -80,8 +80,8 @@ def _belongs(choice: Choice, values: list[Any]) -> str:
     if choice.transaction is not None:
         # The CALL that starts a transaction of 1.6 does not know its id yet; its answer does.
         conditions.append(
-            "(transaction = ? OR message_id IN (SELECT request_id FROM messages WHERE transaction = ?)"
-            " OR request_id IN (SELECT message_id FROM messages WHERE transaction = ?))"
+            "(transaction = ? OR message_id IN (SELECT request_id FROM message_records WHERE transaction = ?)"
+            " OR request_id IN (SELECT message_id FROM message_records WHERE transaction = ?))"
         )
         values.extend([choice.transaction] * 3)
     return " AND ".join(conditions)
@@ -98,7 +98,7 @@ def _query(choice: Choice, since_ns: int, until_ns: int) -> tuple[str, list[Any]
         messages, *others = chosen
         chosen = [f"SELECT * FROM ({messages}) WHERE {_belongs(choice, values)}"]  # noqa: S608
         for each in others:
-            wanted = f"SELECT message_id FROM messages WHERE {_belongs(choice, values)}"  # noqa: S608
+            wanted = f"SELECT message_id FROM message_records WHERE {_belongs(choice, values)}"  # noqa: S608
             chosen.append(f"SELECT * FROM ({each}) WHERE message_id IN ({wanted})")  # noqa: S608
     conditions = ["true"]
     if choice.station is not None:
@@ -123,7 +123,7 @@ def _windows(cursor: Any, choice: Choice) -> Iterator[tuple[int, int]]:
     if choice.station is not None:
         condition, values = condition + " AND coalesce(station, '') = ?", [*values, choice.station]
     row = cursor.execute(
-        f"SELECT epoch_ns(min(ts)), epoch_ns(max(ts)), count(*), sum(size) FROM messages WHERE {condition}",  # noqa: S608
+        f"SELECT epoch_ns(min(ts)), epoch_ns(max(ts)), count(*), sum(size) FROM message_records WHERE {{condition}}",  # noqa: S608
         values,
     ).fetchone()
     first_ns, last_ns, number, octets = row if row is not None else (None, None, 0, 0)
@@ -132,7 +132,7 @@ def _windows(cursor: Any, choice: Choice) -> Iterator[tuple[int, int]]:
         return
     step = (last_ns - first_ns) // _BUCKETS + 1
     buckets = cursor.execute(
-        f"SELECT (epoch_ns(ts) - ?) // ? AS bucket, count(*), sum(size) FROM messages WHERE {condition}"  # noqa: S608
+        f"SELECT (epoch_ns(ts) - ?) // ? AS bucket, count(*), sum(size) FROM message_records WHERE {condition}"  # noqa: S608
         " GROUP BY bucket ORDER BY bucket",
         [first_ns, step, *values],
     ).fetchall()
@@ -196,7 +196,7 @@ def stations(database: Any) -> list[tuple[str, int, int]]:
     rows = database.execute(
         "SELECT station, min(first_ns), sum(number) FROM ("  # noqa: S608 a text of ours
         " SELECT coalesce(station, '') AS station, min(epoch_ns(ts)) AS first_ns, count(*) AS number"
-        " FROM messages GROUP BY 1 UNION ALL"
+        " FROM message_records GROUP BY 1 UNION ALL"
         f" SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM upgrades WHERE {sources.OURS} GROUP BY 1 UNION ALL"
         " SELECT coalesce(station, ''), min(epoch_ns(opened_at)), 0 FROM connections WHERE is_ocpp GROUP BY 1 UNION ALL"
         f" SELECT coalesce(station, ''), min(epoch_ns(ts)), 0 FROM losses WHERE {sources.OURS} GROUP BY 1 UNION ALL"
@@ -210,7 +210,7 @@ def time_range(database: Any) -> tuple[int, int]:
     """(first, last) time of anything that a timeline shows; (0, 0) for an empty database."""
     row = database.execute(
         "SELECT epoch_ns(min(first_ts)), epoch_ns(max(last_ts)) FROM ("
-        " SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM messages UNION ALL"
+        " SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM message_records UNION ALL"
         " SELECT min(ts), max(ts) FROM upgrades UNION ALL"
         " SELECT min(ts), max(ts) FROM losses UNION ALL"
         " SELECT min(opened_at), max(closed_at) FROM connections WHERE is_ocpp)"
@@ -221,7 +221,7 @@ def time_range(database: Any) -> tuple[int, int]:
 def transactions_like(database: Any, beginning: str, station: str | None) -> list[str]:
     """The first few ids of transactions that are, or begin with, what a person typed; an exact one alone."""
     found = database.execute(
-        "SELECT DISTINCT transaction FROM messages WHERE starts_with(transaction, ?) AND (? IS NULL OR station = ?)"
+        "SELECT DISTINCT transaction FROM message_records WHERE starts_with(transaction, ?) AND (? IS NULL OR station = ?)"
         " ORDER BY transaction LIMIT 10",
         [beginning, station, station],
     ).fetchall()
@@ -232,7 +232,7 @@ def transactions_like(database: Any, beginning: str, station: str | None) -> lis
 def open_transactions(database: Any, station: str | None, limit: int) -> int:
     """How many transactions run side by side at most (up to `limit`), as far as messages that name one tell."""
     row = database.execute(
-        "WITH runs AS (SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM messages"
+        "WITH runs AS (SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM message_records"
         "  WHERE transaction IS NOT NULL AND (? IS NULL OR station = ?) GROUP BY station, transaction),"
         " marks AS (SELECT first_ts AS ts, 1 AS step FROM runs UNION ALL SELECT last_ts, -1 FROM runs)"
         " SELECT max(running) FROM (SELECT sum(step) OVER (ORDER BY ts, step DESC) AS running FROM marks)",

@@ -55,8 +55,9 @@ def _json(**fields: str) -> str:
     return "to_json(struct_pack(" + ", ".join(f"{name} := {value}" for name, value in fields.items()) + "))::VARCHAR"
 
 
+# The records, not the view `messages`: that one puts long texts together and decodes payloads, for nothing here.
 MESSAGES: Final = _select(
-    "messages",
+    "message_records",
     phase="2",
     ord="message_id",
     type="'message'",
@@ -157,7 +158,7 @@ PLACES: Final = (
     """CREATE OR REPLACE TEMP TABLE finding_places AS
     SELECT finding_id, coalesce(m.message_id, 0) AS said_id, coalesce(m.ts, f.ts) AS place_ts,
         coalesce(m.message_id, (f.capture_id * 10000000000 + f.frame_no) * 100000 + 99999, 9223372036854775807) AS ord
-    FROM findings f LEFT JOIN messages m ON m.message_id = f.message_id AND f.message_id > 0
+    FROM findings f LEFT JOIN message_records m ON m.message_id = f.message_id AND f.message_id > 0
     WHERE {station:f}""",
     """CREATE OR REPLACE TEMP TABLE anomaly_places AS
     SELECT a.rowid AS id, coalesce(m.message_id, 0) AS said_id, coalesce(m.ts, a.ts) AS place_ts,
@@ -165,7 +166,7 @@ PLACES: Final = (
     FROM anomalies a
     ANTI JOIN findings f
         ON f.capture_id = a.capture_id AND f.frame_no = a.frame_no AND contains(f.text, a.detail)
-    LEFT JOIN messages m ON m.message_id = a.message_id AND a.message_id > 0
+    LEFT JOIN message_records m ON m.message_id = a.message_id AND a.message_id > 0
     WHERE layer IN ('http', 'ws', 'ocpp', 'rpc', 'schema') AND {station:a}""",
 )
 """An anomaly whose detail a finding repeats is told by the finding; those below HTTP are the network's."""
