@@ -293,7 +293,7 @@ def _transaction(each: Transaction, clock: Clock, today: str) -> tuple[str, ...]
     start = stamp(each.start_ns, clock) if each.start_ns else "before capture"
     stop = stamp(each.stop_ns, clock) if each.stop_ns else "open"
     stop = stop[11:] if each.start_ns and each.stop_ns and stop[:10] == start[:10] else stop
-    start = start.removeprefix(today).lstrip() if today else start
+    start, stop = (each.removeprefix(today).lstrip() if today else each for each in (start, stop))
     took = span(each.stop_ns - each.start_ns) if each.start_ns and each.stop_ns else ""
     return (
         safe(identifier(each.transaction_id)) or "no id",
@@ -343,7 +343,7 @@ def verdict(facts: Facts, width: int) -> Iterator[Line]:
     for number, noun, style in (
         (facts.errors, "error", "bold red"),
         (facts.warnings, "warning", "bold yellow"),
-        (facts.infos, "remark", "blue"),
+        (facts.infos, "info", "blue"),
     ):
         if number:
             parts.append((amount(number, noun), style))
