@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ocpp_inspect.engine import Rule
+
+_RULE_PAGE = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+\.md")
 
 app = typer.Typer(no_args_is_help=True, help="List, show, check and test rules, and write their pages.")
 
@@ -194,7 +197,9 @@ def docs(
 
     loaded = _load(rules)
     wanted = {"README.md": index(loaded)} | {f"{rule.id}.md": page(rule) for rule in loaded}
-    present = {path.name: path.read_text("utf-8") for path in directory.glob("*.md")} if directory.is_dir() else {}
+    # Only pages of rules are ours to remove, whatever else lies in that folder.
+    paths = [path for path in directory.glob("*.md") if path.name in wanted or _RULE_PAGE.fullmatch(path.name)]
+    present = {path.name: path.read_text("utf-8") for path in paths}
     stale = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
     if check:
         for name in stale:

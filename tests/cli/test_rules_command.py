@@ -69,9 +69,11 @@ def test_docs_are_written_checked_and_cleaned(tmp_path: Path) -> None:
     assert RUN.invoke(app, ["rules", "docs", str(target)]).exit_code == 0
     assert (target / "RPC-005.md").read_text().startswith("# RPC-005: ")
     (target / "OLD-001.md").write_text("gone")
+    (target / "NOTES.md").write_text("somebody's own")
     assert RUN.invoke(app, ["rules", "docs", str(target), "--check"]).exit_code == 1
     assert RUN.invoke(app, ["rules", "docs", str(target)]).exit_code == 0
     assert not (target / "OLD-001.md").exists()
+    assert (target / "NOTES.md").read_text() == "somebody's own"
     assert RUN.invoke(app, ["rules", "docs", str(target), "--check"]).exit_code == 0
 
 
