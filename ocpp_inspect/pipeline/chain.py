@@ -24,10 +24,11 @@ from ocpp_inspect.model import (
 from ocpp_inspect.network import Network
 from ocpp_inspect.ocpp import Ocpp, station_from_path
 from ocpp_inspect.pipeline.shard import Sharder
-from ocpp_inspect.tcp import Tcp
+from ocpp_inspect.tcp import Clock, Tcp
 from ocpp_inspect.websocket import WebSockets
 
 _BY_POSITION = attrgetter("position")
+_NO_PACKETS = Clock(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 class Decoded(NamedTuple):
@@ -63,7 +64,7 @@ class Chain:
         below = batch.anomalies + segments.anomalies if self._is_first else []
         if self._sharder is not None:
             segments = self._sharder.select(segments)
-        return self._decode(self.tcp.feed(segments), below)
+        return self._decode(self.tcp.feed(segments, Clock(batch.ts_ns, batch.position)), below)
 
     def tick(self, now_ns: int) -> Decoded:
         """Let time pass without packets (live capture, proxy)."""
@@ -83,7 +84,7 @@ class Chain:
         if self._sharder is not None:
             waiting = self._sharder.finish(self._last)
             if waiting is not None:
-                part = self._decode(self.tcp.feed(waiting), [])
+                part = self._decode(self.tcp.feed(waiting, _NO_PACKETS), [])
                 items += part.items
                 findings += part.findings
         part = self._decode(self.tcp.finish(end_ns), below)

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from ocpp_inspect.tcp.anomalies import ANOMALIES
 from ocpp_inspect.tcp.room import Tcp
+from ocpp_inspect.tcp.timeline import Clock
 
-__all__ = ["ANOMALIES", "Tcp"]
+__all__ = ["ANOMALIES", "Clock", "Tcp"]

@@ -12,6 +12,7 @@ from ocpp_inspect import limits
 from ocpp_inspect.model import Anomaly, CloseReason, Flow, StreamClosed, StreamData, StreamGap, StreamItem, StreamOpened
 from ocpp_inspect.tcp.direction import Direction, Run
 from ocpp_inspect.tcp.history import History
+from ocpp_inspect.tcp.timeline import NEVER
 
 FIN: Final = 1
 SYN: Final = 2
@@ -34,6 +35,7 @@ class Bounds:
     acknowledged_ns: int = limits.ACKNOWLEDGED_NS
     unheard_ns: int = limits.UNHEARD_NS
     remembered_positions: int = limits.REMEMBERED_POSITIONS
+    clock_positions: int = limits.CLOCK_POSITIONS
     stale_hole_ns: int = limits.STALE_HOLE_NS
     idle_ns: int = limits.IDLE_NS
     closing_idle_ns: int = limits.CLOSING_IDLE_NS
@@ -41,7 +43,7 @@ class Bounds:
 
 
 class Segment(NamedTuple):
-    """One segment of the per-item lane."""
+    """One segment of the per-item lane. `now_ns` is the capture's clock: the newest time up to here."""
 
     packet: int
     position: int
@@ -53,6 +55,7 @@ class Segment(NamedTuple):
     window: int
     data: bytes
     missing: int
+    now_ns: int
 
 
 def _end_of(stray: tuple[int, bytes]) -> int:
@@ -65,7 +68,8 @@ class Connection:
 
     __slots__ = (
         "_bounds", "_counters", "_told", "accounted_bytes", "closed_by", "closed_reason", "count", "directions",
-        "first_position", "flow", "history", "id", "last_ns", "last_packet", "last_position", "lost_bytes", "out",
+        "due_ns", "first_position", "flow", "given_up_ns", "given_up_position", "history", "id", "last_ns",
+        "last_packet", "last_position", "lost_bytes", "out", "scheduled_ns",
     )  # fmt: skip
 
     def __init__(
@@ -94,13 +98,15 @@ class Connection:
         self.last_ns = first.ts_ns
         self.last_packet = first.packet
         self.last_position = first.position
+        self.due_ns = NEVER  # when time alone changes something
+        self.scheduled_ns = NEVER  # when the room will look
+        self.given_up_ns = first.ts_ns  # when time alone last did: the close is not earlier
+        self.given_up_position = first.position
         client = None
         if first.flags & SYN:
             client = 1 - first.direction if first.flags & ACK else first.direction
         counters["connections"] += 1
-        out.append(
-            StreamOpened(first.packet, flow, first.ts_ns, first.packet, first.position, client, client is None)
-        )
+        out.append(StreamOpened(first.packet, flow, first.ts_ns, first.packet, first.position, client, client is None))
 
     # ------------------------------------------------------------------------------------------- what the room asks
 
@@ -115,11 +121,6 @@ class Connection:
             and not (one.lacks or two.lacks or one.is_stalled or two.is_stalled)
             and one.stray is None and two.stray is None
         )  # fmt: skip
-
-    @property
-    def has_pending_holes(self) -> bool:
-        """Time alone may change something."""
-        return self.closed_reason is None and (self.directions[0].lacks or self.directions[1].lacks)
 
     @property
     def held_bytes(self) -> int:
@@ -211,6 +212,9 @@ class Connection:
             self._take(segment, own, seq)
         if own.lacks or peer.lacks:
             self._give_up_overdue(segment)
+            self._set_due()
+        else:
+            self.due_ns = NEVER
         if self.directions[0].is_complete and self.directions[1].is_complete:
             self._close("fin", self.closed_by)
 
@@ -221,17 +225,25 @@ class Connection:
         self._flush()
         self._close(reason, None)
 
-    def tick(self, now_ns: int) -> None:
-        """Give up holes that time alone has made hopeless (live capture)."""
+    def pass_time(self, due_ns: int, position: int) -> None:
+        """The capture's clock reached `due_ns` at `position`: give up the holes that this makes hopeless.
+
+        The loss and what waited behind it get the time they were due, not that of a later packet, but the packets that
+        show them.
+        """
         for number in (0, 1):
-            while self._is_overdue(number, now_ns):
-                self._hand_on(number, self.directions[number].give_up(), now_ns)
+            while self._due_of(number) <= due_ns:
+                self._hand_on(number, self.directions[number].give_up(), due_ns, position)
+        self._gave_up_at(due_ns, position)
+        if self.directions[0].is_complete and self.directions[1].is_complete:
+            self._close("fin", self.closed_by)
 
     def give_up_first_hole(self, at: Segment, name: str, detail: str) -> None:
         """A bound was reached: the older hole of the fuller direction counts as lost."""
         number = 0 if self.directions[0].held_bytes >= self.directions[1].held_bytes else 1
         self._tell(name, at, detail)
-        self._hand_on(number, self.directions[number].give_up(), at.ts_ns, at.packet, at.position)
+        self._hand_on(number, self.directions[number].give_up(), at.ts_ns, at.position)
+        self._gave_up_at(at.ts_ns, at.position)
 
     # -------------------------------------------------------------------------------------------------- the parts
 
@@ -277,8 +289,8 @@ class Connection:
                 self._tell("tcp.ack_out_of_window", segment, f"acknowledges {segment.ack}, expected {peer.next_seq}")
             return
         if peer.acked <= peer.next:
-            peer.ack_ns, peer.ack_count = segment.ts_ns, self.count
-        peer.acked = offset
+            peer.ack_ns = segment.now_ns
+        peer.acked, peer.ack_packet = offset, segment.packet
 
     def _watch_window(self, segment: Segment, own: Direction) -> None:
         if segment.flags & URG:
@@ -327,22 +339,22 @@ class Connection:
             self._compare(segment, data[: own.next - start], own.next_seq - (own.next - start))
         if start == own.next and not own.held and not missing:
             own.advance(len(data))
-            runs: list[Run] = [(start, data)]
+            runs: list[Run] = [(start, data, segment.packet)]
         elif end <= own.next:
             return
         else:
             if start > own.next:
                 self._counters["out_of_order"] += 1
-            if not own.insert(start, data, missing, segment.ts_ns, self.count):
+            if not own.insert(start, data, missing, (segment.now_ns, self.count, segment.packet)):
                 self._tell("tcp.overlap_differs", segment, f"stream offset {start}, {len(data)} octets")
             runs = own.drain()
         if runs:
-            own.ack_ns, own.ack_count = segment.ts_ns, self.count
-            self._hand_on(segment.direction, runs, segment.ts_ns)
+            own.ack_ns = segment.now_ns
+            self._hand_on(segment.direction, runs, segment.ts_ns, segment.position, segment.packet)
         while own.held_bytes > self._bounds.held_bytes:
             detail = f"{own.held_bytes} octets of memory wait for stream offset {own.next}"
             self._tell("tcp.hold_limit", segment, detail)
-            self._hand_on(segment.direction, own.give_up(), segment.ts_ns)
+            self._hand_on(segment.direction, own.give_up(), segment.ts_ns, segment.position)
 
     def _compare(self, segment: Segment, data: bytes, seq: int) -> None:
         """Octets that were handed on already are compared with the captured segments that brought them."""
@@ -352,50 +364,62 @@ class Connection:
 
     def _give_up_overdue(self, segment: Segment) -> None:
         for number in (0, 1):
-            while self._is_overdue(number, segment.ts_ns):
-                self._hand_on(number, self.directions[number].give_up(), segment.ts_ns)
+            while self._due_of(number) <= segment.now_ns or self._has_waited_long(number):
+                self._hand_on(number, self.directions[number].give_up(), segment.ts_ns, segment.position)
 
-    def _is_overdue(self, number: int, now_ns: int) -> bool:
-        """The first hole of this direction will not be filled any more."""
+    def _has_waited_long(self, number: int) -> bool:
+        """So many packets followed an acknowledged hole that it is no matter of order."""
+        own = self.directions[number]
+        if not own.held:
+            return False
+        start, _, _, (_, since_count, _) = own.held[0]
+        return own.acked >= start and self.count - since_count >= self._bounds.hole_packets
+
+    def _due_of(self, number: int) -> int:
+        """When the first hole of this direction will not be filled any more."""
         own = self.directions[number]
         bounds = self._bounds
         if not own.held:
             # One acknowledged octet behind the end may be a FIN that was not captured.
-            return own.acked > own.next + 1 and now_ns - own.ack_ns >= bounds.acknowledged_ns
-        start, _, _, since_ns, since_count = own.held[0]
-        waited_ns = now_ns - since_ns
+            return own.ack_ns + bounds.acknowledged_ns if own.acked > own.next + 1 else NEVER
+        start, _, _, (since_ns, _, _) = own.held[0]
         if own.acked >= start:
-            return waited_ns >= bounds.hole_ns or self.count - since_count >= bounds.hole_packets
-        if not self.directions[1 - number].is_seen:
-            return waited_ns >= bounds.unheard_ns
-        return waited_ns >= bounds.stale_hole_ns
+            return since_ns + bounds.hole_ns
+        return since_ns + (bounds.stale_hole_ns if self.directions[1 - number].is_seen else bounds.unheard_ns)
+
+    def _set_due(self) -> None:
+        self.due_ns = min(self._due_of(0), self._due_of(1))
+
+    def _gave_up_at(self, ts_ns: int, position: int) -> None:
+        self.given_up_ns, self.given_up_position = ts_ns, position
+        self._set_due()
 
     def _flush(self) -> None:
+        ts_ns, position = self._end
         for number in (0, 1):
-            self._hand_on(number, self.directions[number].give_up_all(), self.last_ns)
+            self._hand_on(number, self.directions[number].give_up_all(), ts_ns, position)
+
+    @property
+    def _end(self) -> tuple[int, int]:
+        """Time and position of the last that is known: the last packet, or a hole given up since."""
+        return max(self.last_ns, self.given_up_ns), max(self.last_position, self.given_up_position)
 
     def _close(self, reason: CloseReason, closed_by: int | None) -> None:
         self.closed_reason = reason
         self.closed_by = closed_by
+        self.due_ns = NEVER
+        ts_ns, position = self._end
         for own in self.directions:
             own.stray = None
         self.out.append(
-            StreamClosed(
-                self.id,
-                self.flow.pair,
-                self.last_ns,
-                self.last_packet,
-                self.last_position,
-                reason,
-                closed_by,
-                self.lost_bytes,
-            )
+            StreamClosed(self.id, self.flow.pair, ts_ns, self.last_packet, position, reason, closed_by, self.lost_bytes)
         )
 
-    def _hand_on(self, number: int, runs: list[Run], ts_ns: int, packet: int = 0, position: int = 0) -> None:
-        packet, position = packet or self.last_packet, position if packet else self.last_position
+    def _hand_on(self, number: int, runs: list[Run], ts_ns: int, position: int, arrived: int = 0) -> None:
+        """`arrived` is the packet that made it possible; without one, each run names the packet that shows it."""
         pair = self.flow.pair
-        for offset, run in runs:
+        for offset, run, shown_by in runs:
+            packet = arrived or shown_by or self.last_packet
             if isinstance(run, bytes):
                 self._counters["octets"] += len(run)
                 self.out.append(StreamData(self.id, pair, number, ts_ns, packet, position, offset, run))
@@ -421,7 +445,7 @@ class Connection:
         own.begin(stray[0])
         own.is_seen = True
         own.advance(len(stray[1]))
-        self._hand_on(number, [(0, stray[1])], self.last_ns)
+        self._hand_on(number, [(0, stray[1], self.last_packet)], self.last_ns, self.last_position)
         detail = f"from sequence number {before} to {stray[0]}"
         self.out.append(
             Anomaly("tcp.sequence_jump", self.last_ns, self.last_packet, self.last_position, self.id, "unknown", detail)

@@ -16,11 +16,14 @@ _HALF: Final = 1 << 31
 CHUNK_OVERHEAD_BYTES: Final = 160
 """What a held run costs beside its octets (tuple, bytes header, list slot): a flood of one-octet runs stays bounded."""
 
-Chunk: TypeAlias = tuple[int, int, bytes | None, int, int]
-"""Start and end offset, octets (None: the capture cut them off), arrival in ns and in packets of the connection."""
+Arrival: TypeAlias = tuple[int, int, int]
+"""When octets came: the capture's clock in ns, the packets of the connection so far, the packet's key."""
 
-Run: TypeAlias = tuple[int, bytes | int]
-"""Stream offset, and octets or the length of a hole."""
+Chunk: TypeAlias = tuple[int, int, bytes | None, Arrival]
+"""Start and end offset, octets (None: the capture cut them off), and when they came."""
+
+Run: TypeAlias = tuple[int, bytes | int, int]
+"""Stream offset, octets or the length of a hole, and the packet that shows it: see `drain` and `give_up`."""
 
 
 def sequence_distance(later: int, earlier: int) -> int:
@@ -32,8 +35,8 @@ class Direction:
     """What one side has sent, as far as the capture shows."""
 
     __slots__ = (
-        "ack_count", "ack_ns", "acked", "fin", "held", "held_bytes", "initial_seq", "is_known", "is_seen", "is_stalled",
-        "next", "next_seq", "stray",
+        "ack_ns", "ack_packet", "acked", "fin", "held", "held_bytes", "initial_seq", "is_known", "is_seen",
+        "is_stalled", "next", "next_seq", "stray",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -45,7 +48,7 @@ class Direction:
         self.next = 0  # stream offset of next_seq
         self.acked = 0  # stream offset up to which the peer acknowledged
         self.ack_ns = 0  # since when the peer has acknowledged what we lack
-        self.ack_count = 0
+        self.ack_packet = 0  # that acknowledged furthest
         self.fin = -1  # stream offset of the FIN; -1: none seen
         self.held: list[Chunk] = []  # sorted, disjoint, all beyond `next`
         self.held_bytes = 0
@@ -85,15 +88,15 @@ class Direction:
         self.next += length
         self.next_seq = (self.next_seq + length) & _MODULUS_MASK
 
-    def insert(self, start: int, data: bytes, missing: int, ts_ns: int, count: int) -> bool:
+    def insert(self, start: int, data: bytes, missing: int, arrival: Arrival) -> bool:
         """Hold new octets, and `missing` ones that the capture cut off; False when they contradict held ones."""
         end = start + len(data)
-        agrees = self._insert(start, end, data, ts_ns, count) if data else True
+        agrees = self._insert(start, end, data, arrival) if data else True
         if missing:
-            self._insert(end, end + missing, None, ts_ns, count)
+            self._insert(end, end + missing, None, arrival)
         return agrees
 
-    def _insert(self, start: int, end: int, data: bytes | None, ts_ns: int, count: int) -> bool:
+    def _insert(self, start: int, end: int, data: bytes | None, arrival: Arrival) -> bool:
         origin = start
         start = max(start, self.next)
         if start >= end:
@@ -106,17 +109,17 @@ class Direction:
         agrees = True
         merged: list[Chunk] = []
         for chunk in held[first:last]:
-            low, high, known, known_ns, known_count = chunk
+            low, high, known, known_arrival = chunk
             if start < low:
-                merged.append((start, low, data and data[start - origin : low - origin], ts_ns, count))
+                merged.append((start, low, data and data[start - origin : low - origin], arrival))
             if known is None and data is not None:
                 # Octets that one copy of the segment lacks, another copy may have.
                 inner, outer = max(start, low), min(end, high)
                 if low < inner:
-                    merged.append((low, inner, None, known_ns, known_count))
-                merged.append((inner, outer, data[inner - origin : outer - origin], ts_ns, count))
+                    merged.append((low, inner, None, known_arrival))
+                merged.append((inner, outer, data[inner - origin : outer - origin], arrival))
                 if outer < high:
-                    merged.append((outer, high, None, known_ns, known_count))
+                    merged.append((outer, high, None, known_arrival))
             else:
                 merged.append(chunk)
                 if known is not None and data is not None:
@@ -124,20 +127,24 @@ class Direction:
                     agrees &= known[inner - low : outer - low] == data[inner - origin : outer - origin]
             start = max(start, high)
         if start < end:
-            merged.append((start, end, data and data[start - origin :], ts_ns, count))
+            merged.append((start, end, data and data[start - origin :], arrival))
         before = sum(_cost(chunk) for chunk in held[first:last])
         held[first:last] = merged
         self.held_bytes += sum(map(_cost, merged)) - before
         return agrees
 
     def drain(self) -> list[Run]:
-        """Take the held runs that now follow on."""
+        """Take the held runs that now follow on; of each, the packet with which everything up to it had come.
+
+        That packet brought the run, or an earlier run if those came in another order: so a packet's runs stay together.
+        """
         runs: list[Run] = []
-        taken = 0
-        for start, end, data, _, _ in self.held:
+        taken = latest = 0
+        for start, end, data, arrival in self.held:
             if start > self.next:
                 break
-            runs.append((start, end - start if data is None else data))
+            latest = max(latest, arrival[2])
+            runs.append((start, end - start if data is None else data, latest))
             self.advance(end - start)
             taken += 1
         if taken:
@@ -146,12 +153,16 @@ class Direction:
         return runs
 
     def give_up(self) -> list[Run]:
-        """Count the first hole as lost, and take what follows on."""
+        """Count the first hole as lost, and take what follows on.
+
+        The hole is shown by the packet behind it, or by the acknowledgment of what was never captured.
+        """
         end = self.held[0][0] if self.held else self.acked
         length = end - self.next
         if length <= 0:
             return []
-        runs: list[Run] = [(self.next, length)]
+        shown_by = self.held[0][3][2] if self.held else self.ack_packet
+        runs: list[Run] = [(self.next, length, shown_by)]
         self.advance(length)
         return runs + self.drain()
 
@@ -163,7 +174,7 @@ class Direction:
         end = max(self.acked, self.fin)
         # A single acknowledged octet behind the end is the FIN that was not captured, not data (RFC 9293 §3.4).
         if end > self.next and (self.fin >= 0 or end - self.next > 1):
-            runs.append((self.next, end - self.next))
+            runs.append((self.next, end - self.next, self.ack_packet if self.acked >= end else 0))
             self.advance(end - self.next)
         return runs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from ocpp_inspect.model import Anomaly, Flow, SegmentBatch, StreamBatch, StreamI
 from ocpp_inspect.tcp.connection import Bounds, Connection, Segment
 from ocpp_inspect.tcp.history import History
 from ocpp_inspect.tcp.slots import Rows, Slots
+from ocpp_inspect.tcp.timeline import NEVER, Clock, Timeline
 
 _BY_POSITION: Final = attrgetter("position")
 _SMALL_BATCH: Final = 24
@@ -19,6 +21,8 @@ _SMALL_BATCH: Final = 24
 _SWEEP_NS: Final = 60_000_000_000
 _FORGET_SHARE: Final = 16
 """At the bound, one in so many connections goes at once, so that looking for them costs little each."""
+_SPARE_DUES: Final = 1024
+"""Outdated dues that may lie about, beside one a connection, before they are thrown out."""
 
 
 class Tcp:
@@ -29,6 +33,8 @@ class Tcp:
         self._per_item = per_item
         self._slots = Slots(self._bounds.connections)
         self._history = History(self._bounds.remembered_positions)
+        self._timeline = Timeline(self._bounds.clock_positions)
+        self._dues: list[tuple[int, int, int]] = []  # a heap of (when, connection, slot); outdated ones are skipped
         self._flows: dict[int, Flow] = {}  # of pairs without a connection, oldest first
         self._out: list[StreamItem] = []
         self._holding: dict[int, None] = {}  # slots that hold octets, the longest first
@@ -41,8 +47,12 @@ class Tcp:
              "lost_octets", "forgotten_connections"), 0,
         )  # fmt: skip
 
-    def feed(self, batch: SegmentBatch) -> StreamBatch:
-        """Take the next segments."""
+    def feed(self, batch: SegmentBatch, clock: Clock | None = None) -> StreamBatch:
+        """Take the next segments.
+
+        `clock` has the times of all packets since the last call, also of those that other workers decode: holes are
+        given up as it advances. None: the segments are all there is. Segments may be older than the clock.
+        """
         for flow in batch.new_flows:
             self._learn(flow)
         rows = len(batch.packet)
@@ -55,6 +65,7 @@ class Tcp:
         if rows:
             self._slots.learn_pair(int(batch.flow.max()) >> 1)
             self._history.add(batch)
+        self._timeline.advance(clock if clock is not None else Clock(batch.ts_ns, batch.position))
         self._batch_position = int(batch.position[0]) if rows else 0
         if not rows:
             left = taken
@@ -64,6 +75,8 @@ class Tcp:
             taken, connections, offsets, left = self._slots.fast_rows(batch)
         if len(left):
             self._feed_items(batch, left)
+        if self._dues and self._dues[0][0] <= self._timeline.now_ns:
+            self._pass_time(self._timeline.now_ns)
         if rows:
             self._newest_ns = max(self._newest_ns, int(batch.ts_ns[-1]))
         self.counters["fast_segments"] += rows - len(left)
@@ -87,22 +100,20 @@ class Tcp:
 
     def tick(self, now_ns: int) -> list[StreamItem]:
         """Let time pass without packets: give up hopeless holes, forget silent connections."""
-        for slot, connection in enumerate(self._slots.connections):
-            if connection is not None and not self._slots.is_plain[slot] and connection.has_pending_holes:
-                connection.tick(now_ns)
-                self._settle(slot, connection)
-                self._slots.save(slot)
+        self._pass_time(now_ns)
         self._newest_ns = max(self._newest_ns, now_ns)
         self._sweep()
         return self._take_out()
 
     def finish(self, end_ns: int) -> StreamBatch:
         """Close what is open at the end of the input."""
+        self._pass_time(end_ns)
         for slot, connection in enumerate(self._slots.connections):
             if connection is not None:
                 self._slots.load(slot)
                 connection.expire("idle" if end_ns - connection.last_ns > connection.idle_ns else "end")
         self._slots = Slots(self._bounds.connections)
+        self._dues.clear()
         self._holding.clear()
         self._held_bytes = 0
         nothing = np.zeros(0, dtype=np.int64)
@@ -132,16 +143,21 @@ class Tcp:
         """The plain way, row by row: 5 to 7 µs a segment."""
         slots = self._slots
         octets = batch.octets
+        dues = self._dues
+        position = batch.position[left]
+        ts_ns = batch.ts_ns[left]
         touched: dict[int, None] = {}
         columns: Any = zip(
-            batch.packet[left].tolist(), batch.position[left].tolist(), batch.ts_ns[left].tolist(),
+            batch.packet[left].tolist(), position.tolist(), ts_ns.tolist(),
             batch.flow[left].tolist(), batch.seq[left].tolist(), batch.ack[left].tolist(), batch.flags[left].tolist(),
             batch.window[left].tolist(), batch.offset[left].tolist(), batch.length[left].tolist(),
-            batch.missing[left].tolist(), strict=True,
+            batch.missing[left].tolist(), self._timeline.at(position, ts_ns).tolist(), strict=True,
         )  # fmt: skip
-        for packet, position, ts_ns, flow, seq, ack, flags, window, offset, length, missing in columns:
+        for packet, at, now, flow, seq, ack, flags, window, offset, length, missing, now_ns in columns:
+            if dues and dues[0][0] <= now_ns:
+                self._pass_time(now_ns, at, touched)
             data = octets[offset : offset + length].tobytes() if length else b""
-            segment = Segment(packet, position, ts_ns, flow & 1, seq, ack, flags, window, data, missing)
+            segment = Segment(packet, at, now, flow & 1, seq, ack, flags, window, data, missing, now_ns)
             pair = flow >> 1
             slot = int(slots.of_pair[pair])
             if slot not in touched:
@@ -152,6 +168,8 @@ class Tcp:
             connection.receive(segment)
             if connection.held_bytes or slot in self._holding:
                 self._bound_held(slot, connection, segment, touched)
+            if connection.due_ns < connection.scheduled_ns:
+                self._schedule(slot, connection)
         for slot in touched:
             slots.save(slot)
 
@@ -203,6 +221,7 @@ class Tcp:
             holder.give_up_first_hole(at, "tcp.total_hold_limit", detail)
             touched[oldest] = None
             self._settle(oldest, holder)
+            self._schedule(oldest, holder)
 
     def _settle(self, slot: int, connection: Connection) -> None:
         self._held_bytes += connection.held_bytes - connection.accounted_bytes
@@ -211,6 +230,44 @@ class Tcp:
             self._holding.setdefault(slot)
         else:
             self._holding.pop(slot, None)
+
+    # ------------------------------------------------------------------------------------------------- time that passes
+
+    def _schedule(self, slot: int, connection: Connection) -> None:
+        """Look at the connection when it is due. One entry is enough until an earlier one is needed."""
+        if connection.due_ns >= connection.scheduled_ns:
+            return
+        connection.scheduled_ns = connection.due_ns
+        dues = self._dues
+        if len(dues) >= 2 * self._slots.tracked + _SPARE_DUES:
+            dues[:] = {entry for entry in dues if self._is_scheduled(entry)}
+            heapify(dues)
+        heappush(dues, (connection.due_ns, connection.id, slot))
+
+    def _is_scheduled(self, entry: tuple[int, int, int]) -> bool:
+        due_ns, key, slot = entry
+        connection = self._slots.connections[slot]
+        return connection is not None and connection.id == key and connection.scheduled_ns == due_ns
+
+    def _pass_time(self, now_ns: int, before: int = NEVER, touched: dict[int, None] | None = None) -> None:
+        """Give up the holes that are due, each where the clock reached its time, at the latest at position `before`."""
+        dues, slots = self._dues, self._slots
+        while dues and dues[0][0] <= now_ns:
+            entry = heappop(dues)
+            connection = slots.connections[entry[2]]
+            if connection is None or not self._is_scheduled(entry):
+                continue
+            due_ns, _, slot = entry
+            connection.scheduled_ns = NEVER
+            if connection.due_ns <= due_ns:
+                position = min(self._timeline.position_of(due_ns), before)
+                connection.pass_time(due_ns, max(position, connection.last_position))
+                self._settle(slot, connection)
+                if touched is None:
+                    slots.save(slot)
+                else:
+                    touched[slot] = None
+            self._schedule(slot, connection)
 
     # --------------------------------------------------------------------------------------- the table of connections
 
@@ -255,7 +312,9 @@ class Tcp:
             slots = self._slots
             silent = slots.is_used & (self._newest_ns - slots.last_ns > slots.idle_ns)
             for slot in np.flatnonzero(silent).tolist():
-                self._expire(slot)
+                connection = slots.connections[slot]
+                if connection is not None and connection.due_ns == NEVER:  # else its hole is given up first
+                    self._expire(slot)
 
     def _make_room(self, at: Segment) -> None:
         """Forget closed connections first, then those silent for longest."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocpp_inspect.model import Flow, SegmentBatch, StreamBatch, StreamData, StreamGap, StreamItem
-from ocpp_inspect.tcp import Tcp
+from ocpp_inspect.model import Flow, Int64, SegmentBatch, StreamBatch, StreamData, StreamGap, StreamItem
+from ocpp_inspect.tcp import Clock, Tcp
 
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 MILLISECOND = 1_000_000
@@ -110,11 +110,40 @@ def run(
     return items
 
 
+def run_worker(
+    segments: Sequence[Seg], sizes: Sequence[int], pair: int, *, late: int = 0, per_item: bool = False
+) -> list[StreamItem]:
+    """The same of a worker that decodes one pair only, and gets what came in its first `late` batches behind them."""
+    (whole,) = batches(segments)
+    own = whole.flow >> 1 == pair
+    tcp = Tcp(per_item=per_item)
+    items: list[StreamItem] = []
+    start = turn = begun = 0
+    while start < len(segments):
+        end = min(len(segments), start + sizes[turn % len(sizes)])
+        first = end if turn < late else begun
+        part = take(whole, first + np.flatnonzero(own[first:end]), is_first=turn == 0)
+        items += items_of(tcp.feed(part, Clock(whole.ts_ns[start:end], whole.position[start:end])))
+        begun, start, turn = (begun if turn < late else end), end, turn + 1
+    rest = take(whole, begun + np.flatnonzero(own[begun:]), is_first=False)
+    items += items_of(tcp.feed(rest, Clock(whole.ts_ns[:0], whole.position[:0])))
+    return items + items_of(tcp.finish(int(whole.ts_ns[-1])))
+
+
+def take(batch: SegmentBatch, rows: Int64, *, is_first: bool) -> SegmentBatch:
+    """Some rows of a batch."""
+    columns = ("packet", "position", "ts_ns", "flow", "seq", "ack", "flags", "window", "offset", "length", "missing")
+    chosen = [getattr(batch, name)[rows] for name in columns]
+    return SegmentBatch(batch.octets, *chosen, new_flows=batch.new_flows if is_first else [])
+
+
 def story(items: Sequence[StreamItem]) -> list[str]:
-    """One line an item, without times."""
+    """One line an item: its frame; where its packet is not the one at its position, also that one and the time."""
     lines = []
     for item in items:
-        frame = item.packet % 10**10
+        frame = str(item.packet % 10**10)
+        if item.position + 1 != item.packet % 10**10:
+            frame += f" at {item.position + 1}, {item.ts_ns / MILLISECOND:g} ms"
         if isinstance(item, StreamData):
             lines.append(f"{frame}: {'><'[item.direction]} {item.stream_offset} {item.data.decode('latin-1')}")
         elif isinstance(item, StreamGap):

@@ -13,7 +13,8 @@ def tell(*segments: Seg, **bounds: int) -> list[str]:
     """The story, which must not depend on the lane or on batches."""
     whole = run(segments, **bounds)
     assert run(segments, per_item=True, **bounds) == whole
-    assert sorted(run(segments, [1], **bounds), key=lambda item: item.position) == whole
+    ordered = sorted(whole, key=lambda item: item.position)
+    assert sorted(run(segments, [1], **bounds), key=lambda item: item.position) == ordered
     padded = [*segments, *(Seg(999, "A", 1, 1, at=1) for _ in range(40))]  # a batch large enough for the columns
     padded_items = [item for item in run(padded, **bounds) if getattr(item, "packet", 0) % 10**10 <= len(segments)]
     ended = [line for line in story(padded_items) if "closed end" not in line and "closed idle" not in line]
@@ -77,13 +78,85 @@ def test_keep_alive_is_silent() -> None:
 
 def test_hole_that_the_peer_acknowledged_is_given_up_after_a_grace() -> None:
     assert tell(*H, up(3, b"def", at=10), down(0, ack=6, at=11), down(0, ack=6, at=31)) == [
-        OPEN, "6: > 0 lost 3", "6: > 3 def", "6: closed end by None lost 3",
+        OPEN, "4 at 6, 30 ms: > 0 lost 3", "4 at 6, 30 ms: > 3 def", "6: closed end by None lost 3",
+    ]  # fmt: skip
+
+
+def others(*times: float) -> list[Seg]:
+    """Packets of another connection: all that they do is to show that time passes."""
+    return [Seg(2, "A", 1, 1, at=at) for at in times]
+
+
+def tell_first(*segments: Seg) -> list[str]:
+    """The story of the first connection, without its close."""
+    return [line for line in tell(*segments)[1:] if "opened by None midway" not in line and "closed end" not in line]
+
+
+def test_acknowledged_hole_is_due_whoever_sends_the_next_packet() -> None:
+    hole = [*H, up(3, b"def", at=10), down(0, ack=6, at=11)]
+    assert tell_first(*hole, *others(29.99), up(0, b"abc", at=29.99)) == ["7: > 0 abc", "7: > 3 def"]
+    assert tell_first(*hole, *others(29.99, 30, 60_000)) == ["4 at 7, 30 ms: > 0 lost 3", "4 at 7, 30 ms: > 3 def"]
+    # Minutes later, still with the time it was due, and in front of what the connection says then.
+    assert tell_first(*hole, *others(12), up(6, b"g", at=60_000)) == [
+        "4 at 7, 30 ms: > 0 lost 3", "4 at 7, 30 ms: > 3 def", "7: > 6 g",
+    ]  # fmt: skip
+
+
+def test_octets_that_nobody_captured_are_due_a_second_after_their_acknowledgment() -> None:
+    hole = [*H, down(0, b"x", 8, at=10)]
+    assert tell_first(*hole, *others(1_009), up(0, b"01234567", at=1_009)) == ["4: < 0 x", "6: > 0 01234567"]
+    assert tell_first(*hole, *others(1_009, 1_010)) == ["4: < 0 x", "4 at 6, 1010 ms: > 0 lost 8"]
+
+
+def test_hole_is_due_after_three_seconds_when_the_peer_was_never_captured() -> None:
+    hole = [H[0], up(0, b"abc", at=9), up(5, b"fg", at=10)]
+    assert tell_first(*hole, *others(3_009, 3_010)) == [
+        "2: > 0 abc", "3 at 5, 3010 ms: > 3 lost 2", "3 at 5, 3010 ms: > 5 fg",
+    ]  # fmt: skip
+    assert tell_first(*hole, *others(3_009), up(3, b"de", at=3_009)) == ["2: > 0 abc", "5: > 3 de", "5: > 5 fg"]
+
+
+def test_hole_that_was_never_acknowledged_is_due_after_two_minutes() -> None:
+    hole = [*H, up(3, b"def", at=10), down(0, at=11)]
+    assert tell_first(*hole, *others(120_009, 120_010)) == [
+        "4 at 7, 120010 ms: > 0 lost 3", "4 at 7, 120010 ms: > 3 def",
+    ]  # fmt: skip
+    assert tell_first(*hole, *others(120_009), up(0, b"abc", at=120_009)) == ["7: > 0 abc", "7: > 3 def"]
+
+
+def test_each_hole_has_its_own_time_and_a_packets_octets_name_one_packet() -> None:
+    """What waited names the packet with which everything up to it had come: 9 to 10 came before 7 to 9."""
+    holes = [up(3, b"d", at=10), up(9, b"j", at=15), up(6, b"g", at=16), up(7, b"hi", at=17), down(0, ack=10, at=18)]
+    assert tell_first(*H, *holes, *others(100)) == [
+        "4 at 9, 30 ms: > 0 lost 3", "4 at 9, 30 ms: > 3 d", "6 at 9, 36 ms: > 4 lost 2", "6 at 9, 36 ms: > 6 g",
+        "7 at 9, 36 ms: > 7 hi", "7 at 9, 36 ms: > 9 j",
+    ]  # fmt: skip
+
+
+def test_time_alone_completes_a_close() -> None:
+    fins = [Seg(0, "FA", 107, 501, at=11), Seg(1, "FA", 501, 108, at=12)]
+    assert tell_first(*H, up(3, b"def", at=10), *fins, *others(100)) == [
+        "4 at 7, 30 ms: > 0 lost 3", "4 at 7, 30 ms: > 3 def", "6 at 7, 30 ms: closed fin by 0 lost 3",
+    ]  # fmt: skip
+
+
+def test_a_clock_that_steps_back_gives_up_nothing_early() -> None:
+    back = [*others(50_000), up(3, b"def", at=10), down(0, ack=6, at=11), *others(12, 31, 50_019), up(0, b"abc", at=40)]
+    assert tell_first(*H, *back) == ["10: > 0 abc", "10: > 3 def"]
+
+
+def test_a_hole_is_given_up_before_its_connection_is_forgotten() -> None:
+    """By its own old times it was silent for an hour, by the clock that had run ahead its hole is recent."""
+    before = [*others(5_000_000), up(3, b"def", at=10), Seg(0, "FA", 107, 501, at=11)]
+    assert tell_first(*H, *before, *others(5_070_000, 5_071_000, 5_121_000)) == [
+        "5 at 9, 5.12e+06 ms: > 0 lost 3", "5 at 9, 5.12e+06 ms: > 3 def",
+        "6 at 9, 5.12e+06 ms: closed idle by None lost 3",
     ]  # fmt: skip
 
 
 def test_hole_is_given_up_after_many_packets() -> None:
     acks = [down(0, ack=6, at=10) for _ in range(40)]
-    assert tell(*H, up(3, b"def", at=10), *acks)[1:3] == ["36: > 0 lost 3", "36: > 3 def"]
+    assert tell(*H, up(3, b"def", at=10), *acks)[1:3] == ["4 at 36, 10 ms: > 0 lost 3", "4 at 36, 10 ms: > 3 def"]
 
 
 def test_acknowledgment_recorded_before_its_octets_loses_nothing() -> None:
@@ -100,13 +173,14 @@ def test_hole_that_the_peer_did_not_acknowledge_waits_for_the_retransmission() -
 
 def test_acknowledged_octets_that_were_never_captured_are_a_gap() -> None:
     assert tell(*H, down(0, b"x", 8, at=10), down(1, b"y", 8, at=1500), up(8, b"z", at=1501)) == [
-        OPEN, "4: < 0 x", "5: < 1 y", "5: > 0 lost 8", "6: > 8 z", "6: closed end by None lost 8",
+        OPEN, "4: < 0 x", "4 at 5, 1010 ms: > 0 lost 8", "5: < 1 y", "6: > 8 z", "6: closed end by None lost 8",
     ]  # fmt: skip
 
 
 def test_one_direction_only() -> None:
     assert tell(Seg(0, "S", 100), up(0, b"abc"), up(5, b"fg", at=10), up(7, b"h", at=5000)) == [
-        OPEN, "2: > 0 abc", "4: > 3 lost 2", "4: > 5 fg", "4: > 7 h", "4: closed end by None lost 2",
+        OPEN, "2: > 0 abc", "3 at 4, 3010 ms: > 3 lost 2", "3 at 4, 3010 ms: > 5 fg", "4: > 7 h",
+        "4: closed end by None lost 2",
     ]  # fmt: skip
 
 
@@ -148,7 +222,11 @@ def test_half_close_lets_the_other_side_go_on() -> None:
 
 def test_fin_out_of_order_and_repeated() -> None:
     assert tell(
-        *H, Seg(0, "FA", 104, 501), Seg(0, "FA", 104, 501), Seg(1, "FA", 501, 101), up(0, b"abc"),
+        *H,
+        Seg(0, "FA", 104, 501),
+        Seg(0, "FA", 104, 501),
+        Seg(1, "FA", 501, 101),
+        up(0, b"abc"),
         Seg(1, "FA", 501, 105),
     ) == [OPEN, "7: > 0 abc", "7: closed fin by 0 lost 0"]
 
@@ -167,7 +245,7 @@ def test_acknowledgment_of_a_fin_recorded_before_it() -> None:
 
 def test_reset_gives_out_what_waits() -> None:
     assert tell(*H, up(3, b"def"), Seg(0, "R", 107), down(0, b"late", 1)) == [
-        OPEN, "5: > 0 lost 3", "5: > 3 def", "5: closed rst by 0 lost 3",
+        OPEN, "4 at 5, 5 ms: > 0 lost 3", "4 at 5, 5 ms: > 3 def", "5: closed rst by 0 lost 3",
     ]  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from operator import attrgetter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tcp_segments import Seg, batches, items_of, run
+from tcp_segments import Seg, batches, items_of, run, run_worker
 
-from ocpp_inspect.model import StreamData, StreamGap, StreamItem
+from ocpp_inspect.model import Anomaly, StreamData, StreamGap, StreamItem
 from ocpp_inspect.tcp import Tcp
 
 PAIRS = 4
@@ -88,10 +88,10 @@ WILD = st.builds(
     window=st.sampled_from([0, 500, 500]),
     missing=st.sampled_from([0, 0, 0, 5]),
 )
-GAPS_MS = st.sampled_from([0, 0.01, 1, 25, 1_100, 130_000, 30 * 3_600_000])
+GAPS_MS = st.sampled_from([0, 0.01, 1, 19, 25, 1_100, 3_000, 130_000, 30 * 3_600_000, -1, -200_000])
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(WILD, GAPS_MS), min_size=1, max_size=90), SIZES)
 def test_any_segments_at_all(wild: list[tuple[Seg, float]], sizes: list[int]) -> None:
     """Hostile input: no exception, equal in both lanes and any batches, streams without repetition or disorder."""
@@ -106,7 +106,11 @@ def test_any_segments_at_all(wild: list[tuple[Seg, float]], sizes: list[int]) ->
     expected: dict[tuple[int, int], int] = {}
     opened: set[int] = set()
     closed: set[int] = set()
+    reached: dict[int, int] = {}
     for item in plain:
+        if not isinstance(item, Anomaly):
+            assert item.position >= reached.get(item.connection, 0)
+            reached[item.connection] = item.position
         if isinstance(item, StreamData | StreamGap):
             key = item.connection, item.direction
             assert item.connection in opened - closed
@@ -120,6 +124,44 @@ def test_any_segments_at_all(wild: list[tuple[Seg, float]], sizes: list[int]) ->
             closed.add(item.connection)
     assert opened == closed
     assert sorted(run(segments, sizes), key=_BY_POSITION) == sorted(plain, key=_BY_POSITION)
+
+
+# Mostly in order, with holes of a few octets, their acknowledgments, and pauses about as long as each timer.
+STEP = st.tuples(
+    st.integers(0, 5),
+    st.sampled_from([0, 0, 0, 3]),
+    st.sampled_from([0, 4]),
+    st.booleans(),
+    st.sampled_from([0, 0, 0, 1, 19, 20, 21, 400, 1_000, 2_999, 3_000, 119_000, 120_000, -5]),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(STEP, min_size=1, max_size=120), SIZES, st.integers(0, 4), st.booleans())
+def test_holes_are_given_up_alike_whoever_decodes(
+    steps: list[tuple[int, int, int, bool, float]], sizes: list[int], late: int, opens: bool
+) -> None:
+    """Any batches, both lanes, and one worker for each pair, which sees the others' packets as a clock only."""
+    clock = 0.0
+    segments: list[Seg] = []
+    if opens:
+        for pair in range(3):
+            segments += [Seg(2 * pair, "S", 100, at=0), Seg(2 * pair + 1, "SA", 200, 101, at=0)]
+    sent = {flow: 101 + 100 * (flow & 1) for flow in range(6)}
+    for flow, lost, length, acknowledges, pause in steps:
+        clock += pause
+        sent[flow] += lost
+        ack = sent[flow ^ 1] - (0 if acknowledges else min(30, sent[flow ^ 1]))
+        segments.append(Seg(flow, "A", sent[flow], ack, b"abcd"[:length], at=clock))
+        sent[flow] += length
+    plain = run(segments, per_item=True)
+    assert run(segments) == plain
+    assert sorted(run(segments, sizes), key=_BY_POSITION) == sorted(plain, key=_BY_POSITION)
+    pair_of = {10**10 + number + 1: segment.flow >> 1 for number, segment in enumerate(segments)}
+    for pair in range(3):
+        own = [item for item in plain if pair_of[item.packet] == pair]
+        for per_item in (True, False):
+            assert sorted(run_worker(segments, sizes, pair, late=late, per_item=per_item), key=_BY_POSITION) == own
 
 
 def test_plain_traffic_takes_the_columns_and_comes_back_to_them() -> None:
