@@ -132,7 +132,7 @@ REMEMBERED_POSITIONS: Final = 4_096
 """Packets back to which a retransmission is compared with what was captured before: keeps their batches alive."""
 
 CLOCK_POSITIONS: Final = 131_072
-"""Packets whose times are remembered (2 MB), for connections that a worker gets late because their station was unknown:
+"""Packets whose times are remembered (5 MB), for connections that a worker gets late because their station was unknown:
 20 minutes of a busy site. A hole in what comes later still is given up at the connection's next packet."""
 
 REPEATED_ANOMALIES: Final = 8
