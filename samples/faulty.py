@@ -199,7 +199,7 @@ async def types21(c: Context) -> None:
             await s.connection.send(dump([6, str(uuid.uuid4()), "Heartbeat", {}]))  # FRM-021
             await asyncio.sleep(0.05)
             call_id = str(uuid.uuid4())
-            await s.connection.send(dump([2, call_id, "Heartbeat", {}]))  # answered with "noon": SCH-002
+            await s.connection.send(dump([2, call_id, "Heartbeat", {}]))  # answered with "noon": SCH-007
             await asyncio.sleep(0.05)
             details = "currentTime is no date-time"
             await s.connection.send(dump([5, call_id, "TypeConstraintViolation", details, {}]))
@@ -331,7 +331,7 @@ FAULTY = [
             Expected("PES-001", '"NotifyPeriodicEventStream"'),
             Expected("RPC-011"),
             Expected("FRM-021", '"Heartbeat",{}]'),
-            Expected("SCH-002", '"noon"'),
+            Expected("SCH-007", '"noon"'),
             Expected("RPC-012", '"never-used"'),
         ],
     ),

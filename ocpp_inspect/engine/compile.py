@@ -226,7 +226,8 @@ class RuleCompiler:
             f"    r = d[key] = [None] * {len(self._names) + 1}",
         ]
         lines += [f"r[{self._names.index(name)}] = x_{name}" for name in sets]
-        lines.append("r[-1] = m.packet")
+        if not all(name.startswith("told") for name in sets):  # that something was told proves nothing
+            lines.append("r[-1] = m.packet")
         return lines
 
     def _describe(self, item_class: ItemClass) -> Callable[[Any, StationState, Any], str]:

@@ -214,7 +214,8 @@ class _Player:
         fields: dict[str, Any] = {
             "status": 101, "path": f"/ocpp/{station}", "host": "csms.example", "offered": (subprotocol,),
             "subprotocol": subprotocol, "client": f"10.0.0.{self._opened}", "client_port": 50000 + self._opened,
-            "server": "10.0.1.1", "server_port": 443, "tls": True, "response_ns": self._now_ns, "response_packet": packet,
+            "server": "10.0.1.1", "server_port": 443, "tls": True, "response_ns": self._now_ns,
+            "response_packet": packet,
         }  # fmt: skip
         for name, value in words.items():
             if name not in _UPGRADE_KEYS:

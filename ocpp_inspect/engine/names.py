@@ -121,6 +121,7 @@ NAMES: Final[dict[ItemClass, dict[str, str]]] = {
         # Of the message that the anomaly belongs to, if it belongs to one.
         "kind": "(st.about.kind if st.about is not None else None)",
         "unique_id": "(st.about.unique_id if st.about is not None else None)",
+        "call": "(st.about.request_id or st.about.message_id if st.about is not None else None)",
         "action": "(st.about.action or None if st.about is not None else None)",
         "payload": "(st.about.payload if st.about is not None else None)",
         "request": "(st.about.request if st.about is not None else None)",

@@ -83,7 +83,7 @@ class Judge:
                 evidence.insert(0, upgrade.packet)
         if self.registers >= 0:
             registers = st.slots[self.registers].get(key)
-            if registers is not None and registers[-1] not in evidence:
+            if registers is not None and registers[-1] not in (None, *evidence):
                 evidence.append(registers[-1])
         return Finding(
             rule=rule.id,
