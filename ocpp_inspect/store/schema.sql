@@ -85,7 +85,8 @@ CREATE TABLE IF NOT EXISTS upgrades (
 );
 
 -- The view messages adds the payload. It is no generated column, since DuckDB computes those on insertion too
--- (0.5 µs a row), and fails when that needs more memory than it has.
+-- (0.5 µs a row), and fails when that needs more memory than it has. Left to itself DuckDB tries several ways to
+-- compress raw: 2.0 µs a row and a file of 43 MB for 500,000 messages, against 1.4 µs and 23 MB with ZSTD named.
 CREATE TABLE IF NOT EXISTS message_records (
     message_id        BIGINT NOT NULL,
     connection_id     BIGINT,
@@ -100,7 +101,7 @@ CREATE TABLE IF NOT EXISTS message_records (
     action            VARCHAR,
     error_code        VARCHAR,
     error_description VARCHAR,
-    raw               VARCHAR,
+    raw               VARCHAR USING COMPRESSION ZSTD,
     raw_bytes         BLOB,
     size              BIGINT,
     compressed        BOOLEAN,
