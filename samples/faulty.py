@@ -318,7 +318,7 @@ FAULTY = [
             Expected("TX2-003", '"MeterValueClock"'),
             Expected("VAR-008", '"requestId":999'),
             Expected("SCH-004", '"customData":{"x":1}'),
-            Expected("SCH-001", '"connectorStatus":"Charging"'),
+            Expected("SCH-005", '"connectorStatus":"Charging"'),
             Expected("SCH-007", '"2026-03-02T06:00:00"'),
         ],
     ),

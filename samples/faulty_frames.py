@@ -144,7 +144,6 @@ FRAMES = [
             Expected("FRM-007", '[3,"c1"'),
             Expected("FRM-008", '[4,"c2"'),
             Expected("CON-015"),
-            Expected("RPC-017", '[2,"24"'),
         ],
         note="tshark shows the binary message as data, not as text.",
     ),
