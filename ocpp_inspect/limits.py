@@ -176,6 +176,9 @@ HTTP_TUNNELS: Final = 8
 UPGRADE_HELD_BYTES: Final = 64 * 1024
 """Octets of the client kept while its upgrade is unanswered."""
 
+CLIENT_CHANGES: Final = 4
+"""Times that the octets of a connection may change our mind about which end is the client; one is the rule."""
+
 INFLATE_RATIO: Final = 200
 """Times a compressed message may grow: repetitive JSON reaches 50, a bomb 1,032."""
 
@@ -325,6 +328,9 @@ REPORT_RAW_BYTES: Final = 128 * 1024
 size."""
 
 # --- pipeline --------------------------------------------------------------------------------------------------
+
+NAMED_CONNECTIONS: Final = 65_536
+"""Connections whose endpoints are remembered, closed ones included (16 MB), to name what is told about them late."""
 
 HELD_CONNECTIONS: Final = 4096
 """Connections whose worker is not decided yet; beyond it the oldest goes to the worker of its address."""

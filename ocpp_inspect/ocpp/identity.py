@@ -6,9 +6,13 @@ upgrade was not captured takes the identity that the same addresses had earlier,
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from ocpp_inspect import limits
+
+_NEVER: Final = 1 << 62
+"""A position behind every packet."""
 
 Endpoints = tuple[str, int, str, int]
 """(client, client port, server, server port)"""
@@ -28,26 +32,31 @@ def station_from_path(path: str) -> str:
 
 
 class Identities:
-    """What was learned about which station speaks from which address."""
+    """What was learned about which station speaks from which address, and from which packet on.
+
+    What is told about a packet is named by what was known when it came, so that names do not depend on how packets are
+    grouped, or on how many workers learn the same addresses.
+    """
 
     __slots__ = ("_known", "_limit")
 
     def __init__(self, limit: int = limits.STATIONS) -> None:
-        self._known: dict[tuple[str, str, int], str | None] = {}  # None: several stations share the address
+        # address → [station, known since, shared with other stations since]
+        self._known: dict[tuple[str, str, int], tuple[str, int, int]] = {}
         self._limit = limit
 
-    def learn(self, endpoints: Endpoints, station: str) -> None:
-        """Remember that `station` upgraded a connection between these endpoints."""
+    def learn(self, endpoints: Endpoints, station: str, position: int = 0) -> None:
+        """Remember that `station` upgraded a connection between these endpoints in the packet at `position`."""
         key = (endpoints[0], endpoints[2], endpoints[3])
-        earlier = self._known.pop(key, station)
-        self._known[key] = station if earlier == station else None
+        earlier, since, shared = self._known.pop(key, (station, position, _NEVER))
+        self._known[key] = (earlier, since, shared if earlier == station else min(shared, position))
         if len(self._known) > self._limit:
             del self._known[next(iter(self._known))]
 
-    def recall(self, endpoints: Endpoints) -> str:
-        """The only station known at the client's address, else the address and port of the client."""
-        known = self._known.get((endpoints[0], endpoints[2], endpoints[3]))
-        if known:
-            return known
+    def recall(self, endpoints: Endpoints, position: int = _NEVER - 1) -> str:
+        """The only station known at the client's address when `position` came, else address and port of the client."""
+        station, since, shared = self._known.get((endpoints[0], endpoints[2], endpoints[3]), ("", 0, 0))
+        if since <= position < shared:
+            return station
         host = f"[{endpoints[0]}]" if ":" in endpoints[0] else endpoints[0]
         return f"{host}:{endpoints[1]}"

@@ -43,10 +43,11 @@ class Lifecycle:
 
     def __init__(
         self,
-        endpoints: Callable[[int], Endpoints | None] | None,
+        endpoints: Callable[[int, int], Endpoints | None] | None,
         connection_limit: int,
         station_limit: int,
         open_calls_limit: int,
+        learns_addresses: bool,
     ) -> None:
         self.counters = Counters()
         self._endpoints = endpoints
@@ -56,17 +57,18 @@ class Lifecycle:
         self._connections: dict[int, Connection] = {}
         self._sessions: dict[str, Session] = {}
         self._identities = Identities(station_limit)
+        self._learns_addresses = learns_addresses
 
-    def learn_address(self, client: str, server: str, server_port: int, station: str) -> None:
-        """An upgrade seen by another worker: an address that serves several stations must name none of them."""
-        self._identities.learn((client, 0, server, server_port), station)
+    def learn_address(self, client: str, server: str, server_port: int, station: str, position: int) -> None:
+        """A request to upgrade in the packet at `position`: an address that serves several stations names none."""
+        self._identities.learn((client, 0, server, server_port), station, position)
 
     def session(self, station: str) -> Session | None:
         """The live state of a station, None when nothing was seen of it."""
         return self._sessions.get(station)
 
     def _open(self, item: WsItem, out: list[OcppItem]) -> Connection:
-        connection = Connection(self._station_of(item.connection))
+        connection = Connection(self._station_of(item))
         if self._open_calls_limit != limits.OPEN_CALLS:
             connection.calls = {"station": Calls(self._open_calls_limit), "csms": Calls(self._open_calls_limit)}
         self._connections[item.connection] = connection
@@ -85,9 +87,9 @@ class Lifecycle:
             )
         return connection
 
-    def _station_of(self, connection: int) -> str:
-        endpoints = self._endpoints(connection) if self._endpoints is not None else None
-        return self._identities.recall(endpoints) if endpoints is not None else ""
+    def _station_of(self, item: WsItem) -> str:
+        endpoints = self._endpoints(item.connection, item.position) if self._endpoints is not None else None
+        return self._identities.recall(endpoints, item.position) if endpoints is not None else ""
 
     def _session(self, connection: Connection, item: WsMessage, out: list[OcppItem]) -> Session:
         """The session of the connection's station; a new one, or that of its earlier connections."""
@@ -175,9 +177,9 @@ class Lifecycle:
             self._upgrade(item, out)
             return
         connection = self._connections.get(item.connection)
-        if connection is None and type(item) is not ConnectionClosed:
+        if connection is None and type(item) is not ConnectionClosed and type(item) is not Anomaly:
             connection = self._open(item, out)
-        station = connection.station if connection is not None else self._station_of(item.connection)
+        station = connection.station if connection is not None else self._station_of(item)
         if not item.station:
             item.station = station
         if type(item) is ConnectionClosed:
@@ -192,10 +194,12 @@ class Lifecycle:
         station = station_from_path(item.path)
         if station:
             connection.station = station
-            if item.client:
-                self._identities.learn((item.client, item.client_port, item.server, item.server_port), station)
+            if item.client and self._learns_addresses:
+                ends = (item.client, item.client_port, item.server, item.server_port)
+                self._identities.learn(ends, station, item.position)
         elif not connection.station and item.client:
-            connection.station = self._identities.recall((item.client, item.client_port, item.server, item.server_port))
+            ends = (item.client, item.client_port, item.server, item.server_port)
+            connection.station = self._identities.recall(ends, item.position)
         item.station = connection.station
         out.append(item)
         if item.status not in (0, 101):
@@ -237,7 +241,8 @@ class Lifecycle:
             return
         item.station = connection.station or item.station
         if not item.station:
-            item.station = self._identities.recall((item.client, item.client_port, item.server, item.server_port))
+            ends = (item.client, item.client_port, item.server, item.server_port)
+            item.station = self._identities.recall(ends, item.position)
         item.version = connection.version
         offered = item.upgrade.offered if item.upgrade is not None else ()
         other = bool(offered) and not any("ocpp" in token.lower() for token in offered)

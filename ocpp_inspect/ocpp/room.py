@@ -33,18 +33,23 @@ _LAST_ORDINAL: Final = MESSAGES_PER_PACKET - 1
 
 
 class Ocpp(Lifecycle):
-    """The ocpp room. `endpoints` gives (client, port, server, port) of a connection id, None when unknown."""
+    """The ocpp room.
+
+    `endpoints` gives (client, port, server, port) of a connection id as known at a position, None when unknown.
+    `learns_addresses=False`: only `learn_address` tells which station an address has, not the upgrades fed.
+    """
 
     def __init__(
         self,
         *,
         validate: bool = True,
-        endpoints: Callable[[int], Endpoints | None] | None = None,
+        endpoints: Callable[[int, int], Endpoints | None] | None = None,
         connection_limit: int = limits.OCPP_CONNECTIONS,
         station_limit: int = limits.STATIONS,
         open_calls_limit: int = limits.OPEN_CALLS,
+        learns_addresses: bool = True,
     ) -> None:
-        super().__init__(endpoints, connection_limit, station_limit, open_calls_limit)
+        super().__init__(endpoints, connection_limit, station_limit, open_calls_limit, learns_addresses)
         self._validate = validate
         self._packet = 0
         self._ordinal = 0

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from ocpp_inspect.engine import Engine, Rule
+from ocpp_inspect.limits import NAMED_CONNECTIONS
 from ocpp_inspect.model import (
     Anomaly,
     Finding,
@@ -17,7 +18,6 @@ from ocpp_inspect.model import (
     PacketBatch,
     SegmentBatch,
     StreamBatch,
-    StreamClosed,
     StreamItem,
     StreamOpened,
 )
@@ -42,15 +42,15 @@ class Chain:
     """The rooms of worker `index` of `count`, connected."""
 
     def __init__(self, rules: Sequence[Rule], *, validate: bool = True, index: int = 0, count: int = 1) -> None:
-        self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of open connections
-        self._ended: list[int] = []
+        self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
         self.network = Network()
         self.tcp = Tcp()
         self.websockets = WebSockets()
-        self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of)
+        self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of, learns_addresses=False)
         self.engine = Engine(rules)
         self._is_first = index == 0
-        self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address) if count > 1 else None
+        # With one worker too: which station an address has is then learned from the same packets.
+        self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address)
         self._last: SegmentBatch | None = None
         self._last_ns = 0
 
@@ -58,12 +58,11 @@ class Chain:
         """Decode and judge one batch of packets."""
         segments = self.network.feed(batch)
         if len(batch.ts_ns):
-            self._last_ns = max(self._last_ns, int(batch.ts_ns[-1]))
+            self._last_ns = max(self._last_ns, int(batch.ts_ns.max()))
         self._last = segments
         # Facts about packets belong to no station: the first worker tells them for all.
         below = batch.anomalies + segments.anomalies if self._is_first else []
-        if self._sharder is not None:
-            segments = self._sharder.select(segments)
+        segments = self._sharder.select(segments)
         return self._decode(self.tcp.feed(segments, Clock(batch.ts_ns, batch.position)), below)
 
     def tick(self, now_ns: int) -> Decoded:
@@ -71,9 +70,8 @@ class Chain:
         self._last_ns = max(self._last_ns, now_ns)
         decoded = self._decode(_only_items(self.tcp.tick(now_ns)), [])
         items = self.ocpp.feed(self.websockets.tick(now_ns))
-        return Decoded(
-            decoded.items + items, decoded.findings + self.engine.feed(items) + self.engine.tick(now_ns)
-        )
+        findings = decoded.findings + self.engine.feed(items) + self.engine.tick(now_ns)
+        return Decoded([*decoded.items, *items, *self.engine.take_anomalies()], findings)
 
     def finish(self) -> Decoded:
         """Close what is open at the end of the input."""
@@ -81,12 +79,11 @@ class Chain:
         below = self.network.finish(end_ns) if self._is_first else []
         items: list[OcppItem] = []
         findings: list[Finding] = []
-        if self._sharder is not None:
-            waiting = self._sharder.finish(self._last)
-            if waiting is not None:
-                part = self._decode(self.tcp.feed(waiting, _NO_PACKETS), [])
-                items += part.items
-                findings += part.findings
+        waiting = self._sharder.finish(self._last)
+        if waiting is not None:
+            part = self._decode(self.tcp.feed(waiting, _NO_PACKETS), [])
+            items += part.items
+            findings += part.findings
         part = self._decode(self.tcp.finish(end_ns), below)
         items += part.items
         findings += part.findings
@@ -94,7 +91,7 @@ class Chain:
         rest += self.ocpp.finish(end_ns)
         findings += self.engine.feed(rest)
         findings += self.engine.finish(end_ns)
-        return Decoded(items + rest, findings)
+        return Decoded([*items, *rest, *self.engine.take_anomalies()], findings)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each room counted: room → name → number."""
@@ -105,12 +102,11 @@ class Chain:
             "ocpp": structs.asdict(self.ocpp.counters),
         }
 
-    def _endpoints_of(self, connection: int) -> tuple[str, int, str, int] | None:
+    def _endpoints_of(self, connection: int, position: int) -> tuple[str, int, str, int] | None:
         """(client, port, server, port); without a handshake the websocket room knows the client by its masking."""
-        return self.websockets.endpoints(connection) or self._endpoints.get(connection)
+        return self.websockets.endpoints(connection, position) or self._endpoints.get(connection)
 
     def _decode(self, streams: StreamBatch, below: list[Anomaly]) -> Decoded:
-        ended = self._ended
         for item in streams.items:
             if type(item) is StreamOpened:
                 flow = item.flow
@@ -118,15 +114,13 @@ class Chain:
                 self._endpoints[item.connection] = (
                     (flow.b, flow.b_port, flow.a, flow.a_port) if backwards else (flow.a, flow.a_port, flow.b, flow.b_port)
                 )
-            elif type(item) is StreamClosed:
-                ended.append(item.connection)
+                if len(self._endpoints) > NAMED_CONNECTIONS:
+                    del self._endpoints[next(iter(self._endpoints))]
         items: list[OcppItem] = self.ocpp.feed(self.websockets.feed(streams))
-        for connection in ended:
-            self._endpoints.pop(connection, None)
-        ended.clear()
         if below:
             items = sorted([*below, *items], key=_BY_POSITION)
-        return Decoded(items, self.engine.feed(items))
+        findings = self.engine.feed(items)
+        return Decoded([*items, *self.engine.take_anomalies()], findings)
 
 
 def _only_items(items: list[StreamItem]) -> StreamBatch:

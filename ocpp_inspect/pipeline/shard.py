@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS
+from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS, STATIONS
 from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
 
 _UNDECIDED: Final = -1
@@ -29,9 +29,10 @@ _COLUMNS: Final = (
 _SEQ: Final = _COLUMNS.index("seq")
 _FLAGS: Final = _COLUMNS.index("flags")
 _FLOW: Final = _COLUMNS.index("flow")
+_POSITION: Final = _COLUMNS.index("position")
 
-Learn = Callable[[str, str, int, str], None]
-"""Called with (client, server, server_port, station) for every upgrade request seen, own or not."""
+Learn = Callable[[str, str, int, str, int], None]
+"""Called with (client, server, server_port, station, position) for every upgrade request seen, own or not."""
 
 
 class _Held:
@@ -64,7 +65,10 @@ class Sharder:
         self._owner_of_address: dict[tuple[str, str, int], int] = {}
 
     def select(self, batch: SegmentBatch) -> SegmentBatch:
-        """The segments that this worker owns, in order, with those released from waiting in front of theirs."""
+        """The segments that this worker owns, in order, with those released from waiting in front of theirs.
+
+        A single worker gets all at once: nothing waits, only the addresses of stations are learned.
+        """
         for flow in batch.new_flows:
             self._flows[flow.pair] = flow
             self._make_room(flow.pair)
@@ -82,6 +86,8 @@ class Sharder:
             owner = owner.copy()
             for row in np.flatnonzero(odd).tolist():
                 owner[row] = self._decide_row(batch, row, int(pair[row]), released)
+        if self._count == 1:
+            return batch
         mine = owner == self._index
         if released:
             return _with_released(batch, mine, released)
@@ -92,7 +98,7 @@ class Sharder:
         released: list[tuple[tuple[int, ...], bytes]] = []
         for pair in list(self._held):
             self._settle(pair, self._fallback(pair), released)
-        if template is None or not released:
+        if template is None or not released or self._count == 1:
             return None
         return _with_released(template, np.zeros(len(template.packet), dtype=bool), released)
 
@@ -160,8 +166,11 @@ class Sharder:
                 client, server, port = (
                     (flow.a, flow.b, flow.b_port) if direction == 0 else (flow.b, flow.a, flow.a_port)
                 )
-                self._learn(client, server, port, station)
+                if station:
+                    self._learn(client, server, port, station, max(row[_POSITION] for row in held.rows))
                 owner = crc32(station.encode("utf-8", "surrogatepass")) % self._count
+                if len(self._owner_of_address) >= STATIONS:
+                    del self._owner_of_address[next(iter(self._owner_of_address))]
                 known = self._owner_of_address.setdefault((client, server, port), owner)
                 if known != owner:
                     self._owner_of_address[(client, server, port)] = _UNDECIDED  # several stations behind one address
@@ -176,8 +185,10 @@ class Sharder:
         return self._fallback(flow.pair)
 
     def _fallback(self, pair: int) -> int:
+        """By the end that looks like the client, which names a station that nothing else names."""
         flow = self._flows[pair]
-        return crc32("|".join(sorted((flow.a, flow.b))).encode()) % self._count
+        client = f"{flow.a}|{flow.a_port}" if flow.a_port >= flow.b_port else f"{flow.b}|{flow.b_port}"
+        return crc32(client.encode()) % self._count
 
     def _make_room(self, pair: int) -> None:
         while pair >= len(self._owner):

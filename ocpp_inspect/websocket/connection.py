@@ -258,17 +258,23 @@ class Connection:
         upgrade, joined = self.upgrade, (csms, station) if client else (station, csms)
         self._restart()
         self.upgrade = upgrade
-        self.client_direction = client
+        self._set_client(client)
         self.phase, self.kind = "websocket", "websocket"
         self.readers = joined
         return joined
+
+    def _set_client(self, client: int) -> None:
+        if client != self.client_direction and self.flow is not None:
+            facts = self.facts
+            facts.context.note_client(facts.connection, facts.position, endpoints(self.flow, client))
+        self.client_direction = client
 
     # ------------------------------------------------------------------ HTTP
 
     def _start_http(self, client: int) -> None:
         self._prefix = self._searches = None
         self.phase, self.kind = "http", "http"
-        self.client_direction = client
+        self._set_client(client)
         self._requests_reader, self._responses_reader = HttpReader(), HttpReader()
 
     def _feed_http(self, direction: int, data: bytes) -> None:

@@ -24,6 +24,7 @@ class Context:
     """The room's sink, bounds and counters."""
 
     __slots__ = (
+        "_clients",
         "_kept",
         "counters",
         "held_bytes",
@@ -43,6 +44,23 @@ class Context:
         self.inflaters = inflaters
         self.held_bytes = 0  # octets of incomplete frames and messages, over all connections
         self._kept: list[Inflater] = []
+        self._clients: dict[int, list[tuple[int, tuple[str, int, str, int]]]] = {}
+
+    def note_client(self, connection: int, position: int, ends: tuple[str, int, str, int]) -> None:
+        """Octets told who is the client: kept beyond the connection's end, because its last items are named later."""
+        known = self._clients.setdefault(connection, [])
+        if len(known) < limits.CLIENT_CHANGES:
+            known.append((position, ends))
+        if len(self._clients) > limits.WEBSOCKET_CONNECTIONS:
+            del self._clients[next(iter(self._clients))]
+
+    def client_at(self, connection: int, position: int) -> tuple[str, int, str, int] | None:
+        """(client, port, server, port) as known when the packet at `position` was read, however late it is asked."""
+        found = None
+        for since, ends in self._clients.get(connection, ()):
+            if since <= position:
+                found = ends
+        return found
 
     def keep_inflater(self, inflater: Inflater) -> None:
         """Bound the windows alive: when there are too many, the longest idle eighth loses its history."""

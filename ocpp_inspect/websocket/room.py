@@ -83,14 +83,9 @@ class WebSockets:
             )
         return self._take(self._context)
 
-    def endpoints(self, connection: int) -> tuple[str, int, str, int] | None:
-        """(client, port, server, port) of an open connection whose client is known; None of others."""
-        found = self._connections.get(connection)
-        if found is None or found.flow is None or found.client_direction is None:
-            return None
-        flow = found.flow
-        ends = (flow.a, flow.a_port, flow.b, flow.b_port)
-        return ends if found.client_direction == 0 else (*ends[2:], *ends[:2])
+    def endpoints(self, connection: int, position: int) -> tuple[str, int, str, int] | None:
+        """(client, port, server, port) when octets up to `position` told who is the client, what no SYN had told."""
+        return self._context.client_at(connection, position)
 
     def decrypted(self, connection: int) -> None:
         """From here on the stream items of this connection are decrypted TLS: look at them as at a new connection."""

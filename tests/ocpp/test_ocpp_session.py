@@ -54,7 +54,7 @@ def test_an_identity_is_always_printable_and_bounded(path: str) -> None:
 
 
 def test_a_connection_without_its_upgrade_takes_the_only_station_of_its_address() -> None:
-    room = Ocpp(endpoints=lambda number: ("10.0.0.7", 50000 + number, "10.0.0.1", 80))
+    room = Ocpp(endpoints=lambda number, _: ("10.0.0.7", 50000 + number, "10.0.0.1", 80))
     before = room.feed([message(1, "station", b'[2,"1","Heartbeat",{}]', 5)])
     assert messages(before)[0].station == "10.0.0.7:50005"
     room.feed(items("== 1\n-- upgrade /ocpp/CP1 ocpp1.6"))
