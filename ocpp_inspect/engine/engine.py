@@ -199,7 +199,8 @@ class Engine:
             if st.open_waits:
                 call_off(st, m.connection, ended=False, reboot=False)
             st.heard["csms"].add(m.connection)
-            if m.connection not in st.blind and len(st.whole) < _KNOWN_ANOMALIES:
+            heads = m.request_complete and m.answer_complete
+            if heads and m.connection not in st.blind and len(st.whole) < _KNOWN_ANOMALIES:
                 st.whole.add(m.connection)
         self._run(self._upgrade[1], m, st)
 

@@ -18,6 +18,7 @@ _COMMON: Final = {
     "station": "m.station",
     "connection": "m.connection",
     "ts": "m.ts_ns / 1e9",
+    "packet": "m.packet",
     "config": "st.config",
     "complete": "(True if m.connection in st.whole else None)",
 }
@@ -133,6 +134,7 @@ NAME_HELP: Final = {
     "station": "identity of the station",
     "connection": "number of the connection",
     "ts": "capture time in seconds since 1970",
+    "packet": "number of its packet: larger means captured later, also where the time had to wait for a missing part",
     "config": "learned configuration of the station, texts: number(config.HeartbeatInterval)",
     "complete": "True when this connection was seen from its opening and nothing of it was lost since; else unknown",
     "version": 'OCPP version: "1.6", "2.0", "2.0.1", "2.1"; unknown when it was neither negotiated nor inferred',
