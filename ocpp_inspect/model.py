@@ -8,7 +8,7 @@ lane or number of workers.
 Door by door:
     capture    → PacketBatch
     network    → SegmentBatch
-    tcp        → StreamBatch (columns for in-order segments; StreamOpened | StreamData | StreamGap | StreamClosed)
+    tcp        → StreamBatch (columns for in-order segments; StreamOpened | StreamData | StreamGap | StreamDoubt | StreamClosed)
     websocket  → list of Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | Anomaly
     ocpp       → the same list, each WsMessage replaced by OcppMessage, `station` filled everywhere
     engine     → list of Finding
@@ -193,6 +193,21 @@ class StreamGap(msgspec.Struct, gc=False):
     length: int
 
 
+class StreamDoubt(msgspec.Struct, gc=False):
+    """Octets of `direction` were acknowledged that the capture has not shown: they may be recorded late, or be lost.
+
+    Comes before the data whose packet carries the acknowledgment, so that nobody is judged by what was not seen. When
+    the octets do not come, a StreamGap follows.
+    """
+
+    connection: int
+    pair: int
+    direction: int
+    ts_ns: int
+    packet: int
+    position: int
+
+
 class StreamClosed(msgspec.Struct, gc=False):
     """The connection ends. `closed_by` is the direction of the first FIN/RST, None for idle/end/reuse."""
 
@@ -206,7 +221,7 @@ class StreamClosed(msgspec.Struct, gc=False):
     lost_bytes: int
 
 
-StreamItem: TypeAlias = StreamOpened | StreamData | StreamGap | StreamClosed | Anomaly
+StreamItem: TypeAlias = StreamOpened | StreamData | StreamGap | StreamDoubt | StreamClosed | Anomaly
 
 
 @dataclass(slots=True)
@@ -301,7 +316,8 @@ class Loss(msgspec.Struct, gc=False):
 
     cause: `gap` (TCP bytes missing), `snaplen`, `joined_midway`, `resync` (frame boundary had to be searched),
     `inflate` (a compressed message could not be decoded), `oversize` (payload skipped), `limit` (a bound was reached),
-    `drops` (the capture lost packets).
+    `drops` (the capture lost packets), `suspected` (acknowledged octets were not captured so far: only a warning to
+    those who judge, neither stored nor shown; a `gap` follows unless they come late).
     `messages` is the number of messages known to be undecodable (0: unknown).
     """
 
@@ -310,7 +326,7 @@ class Loss(msgspec.Struct, gc=False):
     ts_ns: int
     packet: int
     position: int
-    cause: Literal["gap", "snaplen", "joined_midway", "resync", "inflate", "oversize", "limit", "drops"]
+    cause: Literal["gap", "snaplen", "joined_midway", "resync", "inflate", "oversize", "limit", "drops", "suspected"]
     bytes: int = 0
     messages: int = 0
     station: str = ""

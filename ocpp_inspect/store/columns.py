@@ -343,7 +343,7 @@ class Columns:
             return
         for item in items:
             row = _ROWS.get(type(item))
-            if row is not None:
+            if row is not None and getattr(item, "cause", "") != "suspected":
                 table, build = row
                 self._tables.setdefault(table, []).append(build(item))
                 self._rows += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ocpp_inspect import limits
-from ocpp_inspect.model import Anomaly, CloseReason, Flow, StreamClosed, StreamData, StreamGap, StreamItem, StreamOpened
+from ocpp_inspect.model import Anomaly, CloseReason, Flow, StreamClosed, StreamData, StreamDoubt, StreamGap, StreamItem, StreamOpened
 from ocpp_inspect.tcp.direction import Direction, Run
 from ocpp_inspect.tcp.history import History
 from ocpp_inspect.tcp.timeline import NEVER
@@ -209,6 +209,8 @@ class Connection:
         if not own.is_known:
             own.begin(seq)
         if segment.data or segment.missing or flags & FIN:
+            if segment.data and peer.acked > peer.doubted and peer.acked > peer.next + 1:
+                self._doubt(segment, peer)
             self._take(segment, own, seq)
         if own.lacks or peer.lacks:
             self._give_up_overdue(segment)
@@ -291,6 +293,14 @@ class Connection:
         if peer.acked <= peer.next:
             peer.ack_ns = segment.now_ns
         peer.acked, peer.ack_packet = offset, segment.packet
+
+    def _doubt(self, segment: Segment, peer: Direction) -> None:
+        """The sender answers to octets that we lack: say so before its own are handed on (a single one may be a FIN)."""
+        peer.doubted = peer.acked
+        number = 1 - segment.direction
+        self.out.append(
+            StreamDoubt(self.id, self.flow.pair, number, segment.ts_ns, segment.packet, segment.position)
+        )
 
     def _watch_window(self, segment: Segment, own: Direction) -> None:
         if segment.flags & URG:

@@ -35,7 +35,7 @@ class Direction:
     """What one side has sent, as far as the capture shows."""
 
     __slots__ = (
-        "ack_ns", "ack_packet", "acked", "fin", "held", "held_bytes", "initial_seq", "is_known", "is_seen",
+        "ack_ns", "ack_packet", "acked", "doubted", "fin", "held", "held_bytes", "initial_seq", "is_known", "is_seen",
         "is_stalled", "next", "next_seq", "stray",
     )  # fmt: skip
 
@@ -46,6 +46,7 @@ class Direction:
         self.initial_seq = -1  # of its SYN; -1: not seen
         self.next_seq = 0
         self.next = 0  # stream offset of next_seq
+        self.doubted = 0  # stream offset up to which the lack of acknowledged octets was told
         self.acked = 0  # stream offset up to which the peer acknowledged
         self.ack_ns = 0  # since when the peer has acknowledged what we lack
         self.ack_packet = 0  # that acknowledged furthest

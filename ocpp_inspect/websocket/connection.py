@@ -121,6 +121,13 @@ class Connection:
             if self._searches is not None:
                 self._searches[direction] = self._new_search()
 
+    def doubt(self, direction: int, ts_ns: int, packet: int, position: int) -> None:
+        """Octets of one direction may be missing: a warning to those who judge, our reading goes on."""
+        facts = self.facts
+        facts.ts_ns, facts.packet, facts.position = ts_ns, packet, position
+        if self.readers is not None:
+            facts.loss("suspected", self.readers[direction].side)
+
     def close(
         self, ts_ns: int, packet: int, position: int, reason: CloseReason, closed_by: int | None, lost_bytes: int
     ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ocpp_inspect.websocket.inflate import Inflater
 
-    Cause = Literal["gap", "snaplen", "joined_midway", "resync", "inflate", "oversize", "limit", "drops"]
+    Cause = Literal["gap", "snaplen", "joined_midway", "resync", "inflate", "oversize", "limit", "drops", "suspected"]
 
 
 _LAST_POSITION = attrgetter("last_position")

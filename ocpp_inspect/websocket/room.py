@@ -14,6 +14,7 @@ from ocpp_inspect.model import (
     StreamBatch,
     StreamClosed,
     StreamData,
+    StreamDoubt,
     StreamGap,
     StreamItem,
     StreamOpened,
@@ -117,6 +118,10 @@ class WebSockets:
             )
             connection.gap(item.direction, item.ts_ns, item.packet, item.position, item.length)
             self._note_phase(connection)
+        elif isinstance(item, StreamDoubt):
+            doubted = self._connections.get(item.connection)
+            if doubted is not None:
+                doubted.doubt(item.direction, item.ts_ns, item.packet, item.position)
         elif isinstance(item, StreamClosed):
             self._close(item)
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocpp_inspect.model import Flow, Int64, SegmentBatch, StreamBatch, StreamData, StreamGap, StreamItem
+from ocpp_inspect.model import Flow, Int64, SegmentBatch, StreamBatch, StreamData, StreamDoubt, StreamGap, StreamItem
 from ocpp_inspect.tcp import Clock, Tcp
 
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
@@ -148,6 +148,8 @@ def story(items: Sequence[StreamItem]) -> list[str]:
             lines.append(f"{frame}: {'><'[item.direction]} {item.stream_offset} {item.data.decode('latin-1')}")
         elif isinstance(item, StreamGap):
             lines.append(f"{frame}: {'><'[item.direction]} {item.stream_offset} lost {item.length}")
+        elif isinstance(item, StreamDoubt):
+            lines.append(f"{frame}: {'><'[item.direction]} doubted")
         elif hasattr(item, "joined_midway"):
             lines.append(f"{frame}: opened by {item.client_direction}" + (" midway" if item.joined_midway else ""))
         elif hasattr(item, "reason"):

@@ -104,8 +104,10 @@ def test_acknowledged_hole_is_due_whoever_sends_the_next_packet() -> None:
 
 def test_octets_that_nobody_captured_are_due_a_second_after_their_acknowledgment() -> None:
     hole = [*H, down(0, b"x", 8, at=10)]
-    assert tell_first(*hole, *others(1_009), up(0, b"01234567", at=1_009)) == ["4: < 0 x", "6: > 0 01234567"]
-    assert tell_first(*hole, *others(1_009, 1_010)) == ["4: < 0 x", "4 at 6, 1010 ms: > 0 lost 8"]
+    assert tell_first(*hole, *others(1_009), up(0, b"01234567", at=1_009)) == [
+        "4: > doubted", "4: < 0 x", "6: > 0 01234567",
+    ]  # fmt: skip
+    assert tell_first(*hole, *others(1_009, 1_010)) == ["4: > doubted", "4: < 0 x", "4 at 6, 1010 ms: > 0 lost 8"]
 
 
 def test_hole_is_due_after_three_seconds_when_the_peer_was_never_captured() -> None:
@@ -173,8 +175,18 @@ def test_hole_that_the_peer_did_not_acknowledge_waits_for_the_retransmission() -
 
 def test_acknowledged_octets_that_were_never_captured_are_a_gap() -> None:
     assert tell(*H, down(0, b"x", 8, at=10), down(1, b"y", 8, at=1500), up(8, b"z", at=1501)) == [
-        OPEN, "4: < 0 x", "4 at 5, 1010 ms: > 0 lost 8", "5: < 1 y", "6: > 8 z", "6: closed end by None lost 8",
+        OPEN, "4: > doubted", "4: < 0 x", "4 at 5, 1010 ms: > 0 lost 8", "5: < 1 y", "6: > 8 z",
+        "6: closed end by None lost 8",
     ]  # fmt: skip
+
+
+def test_a_lack_is_doubted_once_before_the_data_that_answers_it() -> None:
+    """The answer to octets that were not captured comes after the doubt; a bare ACK, and a FIN's octet, doubt nothing."""
+    assert tell(*H, down(0, b"x", 8), down(1, b"y", 8), down(2, b"z", 12))[1:5] == [
+        "4: > doubted", "4: < 0 x", "5: < 1 y", "6: > doubted",
+    ]  # fmt: skip
+    assert tell(*H, down(0, ack=8), down(0, b"x", 1))[1:2] == ["5: > doubted"]
+    assert tell(*H, down(0, b"x", 1))[1:2] == ["4: < 0 x"]
 
 
 def test_one_direction_only() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -67,8 +67,11 @@ def frame(
     return head + mask + bytes(octet ^ mask[index & 3] for index, octet in enumerate(payload))
 
 
+_MASKS = random.Random(6455)  # the same in every process: parametrised tests are named by their frames
+
+
 def up(payload: bytes, first: int = 0x81, mask: bytes | None = None) -> bytes:
-    return frame(payload, first=first, mask=mask or os.urandom(4))
+    return frame(payload, first=first, mask=mask or _MASKS.randbytes(4))
 
 
 class Deflater:
