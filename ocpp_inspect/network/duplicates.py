@@ -34,9 +34,10 @@ class Duplicates:
     def __init__(self, *, window_ns: int = DUPLICATE_WINDOW_NS, lookback: int = DUPLICATE_LOOKBACK) -> None:
         self._window_ns = window_ns
         self._lookback = lookback
-        self._ordinal = 0  # segments so far
+        self._clock_ns = -(1 << 62)  # the newest time so far: what is old does not become new when time jumps back
         self._tail_hash: UInt64 = np.zeros(0, np.uint64)
         self._tail_ts: Int64 = np.zeros(0, np.int64)
+        self._tail_clock: Int64 = np.zeros(0, np.int64)
         self._tail: list[tuple[_Key, _Place]] = []
         self._kept: list[bool] = []
         self._slots = np.zeros(1 << _SLOT_BITS, np.int64)
@@ -45,6 +46,9 @@ class Duplicates:
         """Which rows are copies of an earlier one."""
         count = len(rows)
         ts_ns = batch.ts_ns[rows.index]
+        clock_ns = np.maximum.accumulate(ts_ns)
+        if count and clock_ns[0] < self._clock_ns:
+            np.maximum(clock_ns, self._clock_ns, out=clock_ns)
         mixed = (rows.source * _K1) ^ (rows.target * _K2)
         mixed ^= ((rows.seq << 32) | rows.ack).view(np.uint64) * _K3
         detail = (rows.identification << 40) ^ (rows.flags << 32) ^ (rows.length << 8) ^ rows.window
@@ -58,8 +62,8 @@ class Duplicates:
         shared = self._slots[slot] != order
         copies = np.zeros(count, np.bool_)
         if shared.any():
-            self._compare(batch, rows, octets, copies, hashes, slot, shared, ts_ns)
-        self._remember(batch, rows, octets, copies, mixed, ts_ns)
+            self._compare(batch, rows, octets, copies, hashes, slot, shared, ts_ns, clock_ns)
+        self._remember(batch, rows, octets, copies, mixed, ts_ns, clock_ns)
         return copies
 
     def _compare(
@@ -72,6 +76,7 @@ class Duplicates:
         slot: Int64,
         shared: npt.NDArray[np.bool_],
         ts_ns: Int64,
+        clock_ns: Int64,
     ) -> None:
         """Compare in full those whose hashes are equal, in order."""
         tail = len(self._tail_hash)
@@ -80,6 +85,7 @@ class Duplicates:
         _, inverse, counts = np.unique(hashes[candidates], return_inverse=True, return_counts=True)
         candidates = candidates[counts[inverse] > 1]
         times = np.concatenate([self._tail_ts, ts_ns])
+        clock = np.concatenate([self._tail_clock, clock_ns])
         first_seen: dict[_Key, tuple[int, int, _Place]] = {}
         earlier = int(np.searchsorted(candidates, tail))
         for index in candidates[:earlier].tolist():
@@ -91,7 +97,11 @@ class Duplicates:
         found: list[int] = []
         for index, now_ns, (key, place) in zip(chosen.tolist(), times[chosen].tolist(), identities, strict=True):
             known = first_seen.get(key)
-            if known is not None and self._is_copy(known, index, now_ns, key, place):
+            if (
+                known is not None
+                and clock[index] - clock[known[0]] <= self._window_ns
+                and self._is_copy(known, index, now_ns, key, place)
+            ):
                 found.append(index - tail)
             else:
                 first_seen[key] = (index, now_ns, place)
@@ -134,25 +144,22 @@ class Duplicates:
         copies: npt.NDArray[np.bool_],
         mixed: UInt64,
         ts_ns: Int64,
+        clock_ns: Int64,
     ) -> None:
         """Keep what a copy in the next batch could be a copy of."""
         count = len(rows)
-        low = max(0, count - self._lookback)
-        newest = int(ts_ns[-1])
-        recent = np.flatnonzero(ts_ns[low:] >= newest - self._window_ns)
-        low += int(recent[0])
-        old = 0
+        self._clock_ns = newest = int(clock_ns[-1])
+        low = max(0, count - self._lookback, int(clock_ns.searchsorted(newest - self._window_ns)))
         if not low and self._tail:
             old = max(0, len(self._tail) - (self._lookback - count))
-            fresh = np.flatnonzero(self._tail_ts[old:] >= newest - self._window_ns)
-            old = old + int(fresh[0]) if len(fresh) else len(self._tail)
-            keep = slice(old, None)
+            keep = slice(max(old, int(self._tail_clock.searchsorted(newest - self._window_ns))), None)
             self._tail = self._tail[keep]
             self._kept = self._kept[keep]
             self._tail_hash = np.concatenate([self._tail_hash[keep], mixed])
             self._tail_ts = np.concatenate([self._tail_ts[keep], ts_ns])
+            self._tail_clock = np.concatenate([self._tail_clock[keep], clock_ns])
         else:
             self._tail, self._kept = [], []
-            self._tail_hash, self._tail_ts = mixed[low:], ts_ns[low:]
+            self._tail_hash, self._tail_ts, self._tail_clock = mixed[low:], ts_ns[low:], clock_ns[low:]
         self._tail += self._identities(batch, rows, octets, np.arange(low, count))
         self._kept += (~copies[low:]).tolist()
