@@ -17,6 +17,7 @@ import pyarrow as pa
 from ocpp_inspect.limits import STORE_BATCH_BYTES, STORE_BATCH_ROWS, STORE_PIECE_BYTES, STORE_TEXT_BYTES
 from ocpp_inspect.model import (
     FRAMES_PER_CAPTURE,
+    MESSAGES_PER_PACKET,
     Anomaly,
     ConnectionClosed,
     Finding,
@@ -130,7 +131,6 @@ class _Messages:
         self._raws: list[bytes] = []
         self._sizes: list[int] = []
         self._compressed: list[bool] = []
-        self._packets: list[int] = []
         self._requests: list[int] = []
         self._latencies: list[int] = []
         self._valid: list[bool | None] = []
@@ -160,7 +160,6 @@ class _Messages:
         self._error_descriptions += [m.error_description for m in messages]
         self._sizes += [m.size for m in messages]
         self._compressed += [m.compressed for m in messages]
-        self._packets += [m.packet for m in messages]
         self._requests += [m.request_id for m in messages]
         self._latencies += [m.latency_ns for m in messages]
         self._valid += [m.schema_valid for m in messages]
@@ -168,19 +167,23 @@ class _Messages:
         return long
 
     def batch(self) -> Any:
-        packets = np.fromiter(self._packets, np.int64, self.rows)
-        captures, frames = np.divmod(packets, FRAMES_PER_CAPTURE)
-        requests = np.fromiter(self._requests, np.int64, self.rows)
-        latencies = np.fromiter(self._latencies, np.int64, self.rows)
+        # np.fromiter takes 0.012 µs a number, pa.array 0.024.
+        ids, connections, times, sizes, requests, latencies = (
+            np.fromiter(numbers, np.int64, self.rows)
+            for numbers in (
+                self._ids, self._connections, self._times, self._sizes, self._requests, self._latencies,
+            )
+        )  # fmt: skip
+        captures, frames = np.divmod(ids // MESSAGES_PER_PACKET, FRAMES_PER_CAPTURE)
         raw, raw_bytes = _raw(self._raws)
         columns = [
-            pa.array(self._ids, pa.int64()),
-            pa.array(self._connections, pa.int64()),
+            pa.array(ids),
+            pa.array(connections),
             pa.array(captures),
             _text(self._stations).dictionary_encode(),
             _text(self._versions).dictionary_encode(),
             pa.array(self._inferred, pa.bool_()),
-            pa.array(self._times, pa.int64()).view(TIME),
+            pa.array(times).view(TIME),
             _text(self._senders).dictionary_encode(),
             _text(self._kinds).dictionary_encode(),
             _text(self._unique_ids),
@@ -189,7 +192,7 @@ class _Messages:
             _text(self._error_descriptions),
             raw,
             raw_bytes,
-            pa.array(self._sizes, pa.int64()),
+            pa.array(sizes),
             pa.array(self._compressed, pa.bool_()),
             pa.array(frames),
             pa.array(requests, mask=requests == 0),
@@ -378,17 +381,17 @@ class Columns:
         return batches
 
 
-def pack(batches: Batches) -> dict[str, bytes]:
-    """The batches as Arrow IPC streams, to cross a pipe."""
-    packed: dict[str, bytes] = {}
+def pack(batches: Batches) -> dict[str, Any]:
+    """The batches as Arrow IPC streams (objects that show their octets as a buffer), to cross a pipe."""
+    packed: dict[str, Any] = {}
     for table, batch in batches.items():
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as stream:
             stream.write_batch(batch)
-        packed[table] = sink.getvalue().to_pybytes()
+        packed[table] = sink.getvalue()
     return packed
 
 
-def unpack(packed: dict[str, bytes]) -> Batches:
+def unpack(packed: dict[str, Any]) -> Batches:
     """The batches again, without a copy: they point into `packed`."""
     return {table: pa.ipc.open_stream(octets).read_next_batch() for table, octets in packed.items()}
