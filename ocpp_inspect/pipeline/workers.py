@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -22,6 +23,9 @@ from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 
 SMALL_INPUT_BYTES: Final = 12 * 1024 * 1024
 """Below this a second process costs more than it saves (its start takes as long as decoding some MB)."""
+
+PIPE_OCTETS: Final = 1024 * 1024
+"""What a worker's pipe may hold: the most that Linux allows everyone."""
 
 
 class WorkerFailed(RuntimeError):
@@ -58,6 +62,7 @@ def decode_in_workers(
     processes: list[BaseProcess] = []
     for index in range(jobs):
         receiver, sender = context.Pipe(duplex=False)
+        _widen(sender)
         arguments = (list(paths), options, first_capture, index, jobs, sender)
         process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
@@ -80,11 +85,12 @@ def _collect(
                 assert isinstance(pipe, Connection)  # noqa: S101 - for the type checker: we gave nothing else
                 try:
                     kind, body = pipe.recv()
+                    rows = {table: pipe.recv_bytes() for table in body} if kind == "rows" else {}
                 except EOFError:
                     text = f"worker {working[pipe]} ended without a word (out of memory, or killed)"
                     raise WorkerFailed(text) from None
-                if kind == "rows":
-                    yield unpack(body)
+                if rows:
+                    yield unpack(rows)
                 elif kind == "progress" and progress is not None:
                     progress(*body)
                 elif kind == "failed":
@@ -102,6 +108,15 @@ def _collect(
             if working:
                 process.terminate()
             process.join()
+
+
+def _widen(pipe: Connection) -> None:
+    """Let the pipe hold more than 64 KiB: a batch of rows has 3 MB, and every read of a part costs a buffer for all."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):  # beyond what one user's pipes may hold together: slower, no more
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_OCTETS)
 
 
 def _context() -> ForkContext | SpawnContext:
@@ -125,7 +140,10 @@ def _work(
 
     try:
         for batches in _decode(paths, options, first_capture, index, count, outcome, tell if index == 0 else None):
-            pipe.send(("rows", pack(batches)))
+            packed = pack(batches)
+            pipe.send(("rows", list(packed)))
+            for octets in packed.values():  # not pickled with the names: 0.2 µs a message less on the two sides
+                pipe.send_bytes(octets)
         pipe.send(("done", (outcome.captures, outcome.counters)))
     except CaptureError as error:
         pipe.send(("failed", (error, str(error))))
