@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -14,10 +15,12 @@ SETTLE_NS: Final = 60 * 10**9  # events may arrive in another order
 
 
 class Numbers(Monitor):
-    """A transaction is judged a minute after its end, if all of it came on one connection and none of it was offline."""
+    """Judges a transaction a minute after its end, if all of it came on one connection, none of it offline."""
 
     def __init__(self) -> None:
         self.seen: dict[str, tuple[int, set[int]]] = {}  # transaction → (connection, numbers); none: not judged
+        self.begun: dict[str, int] = {}  # transaction → time of Started
+        self.closed: deque[tuple[int, set[int]]] = deque(maxlen=64)  # judged ones: (time of Ended, numbers)
         self.ended: dict[str, tuple[OcppMessage, int, int]] = {}  # transaction → (Ended, first number, its number)
 
     def feed(self, item: Any) -> Iterable[Remark]:
@@ -31,6 +34,7 @@ class Numbers(Monitor):
         name = str(info.get("transactionId"))
         if kind == "Started" and name not in self.seen:
             self.seen[name] = item.connection, {number}
+            self.begun[name] = item.ts_ns
             if len(self.seen) > TRANSACTIONS:
                 self.drop(next(iter(self.seen)))
         if name not in self.seen:
@@ -47,6 +51,7 @@ class Numbers(Monitor):
         """Do not judge this transaction."""
         self.seen.pop(name, None)
         self.ended.pop(name, None)
+        self.begun.pop(name, None)
 
     def tick(self, now_ns: int) -> Iterable[Remark]:
         """Judge what has ended long enough ago."""
@@ -55,18 +60,16 @@ class Numbers(Monitor):
                 continue
             numbers = self.seen[name][1]
             # A station that counts for all its EVSEs together uses the others' numbers in between.
-            others = set().union(*(used for other, (_, used) in self.seen.items() if other != name))
-            gaps = last - first + 1 - sum(first <= number <= last for number in numbers)
+            begun = self.begun[name]
+            others = [used for other, (_, used) in self.seen.items() if other != name]
+            others += [used for end_ns, used in self.closed if end_ns >= begun]
+            used = numbers.union(*others)
             self.drop(name)
-            if 0 < gaps <= NUMBERS:
-                missing = [
-                    n for n in range(first, min(last, first + 2 * NUMBERS)) if n not in numbers and n not in others
-                ]
-                if missing:
-                    text = (
-                        f"Transaction {name} has ended; of its events {first} to {last}, number {missing[0]} is missing"
-                    )
-                    yield Remark(item, text + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""))
+            self.closed.append((item.ts_ns, numbers))
+            missing = [number for number in range(first, min(last, first + NUMBERS)) if number not in used]
+            if missing:
+                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                yield Remark(item, f"Transaction {name} lacks event number {missing[0]}{more} of {first} to {last}")
 
     def finish(self, end_ns: int) -> Iterable[Remark]:
         """Judge what has ended long enough ago."""
@@ -76,3 +79,5 @@ class Numbers(Monitor):
         """A missing event may be among what was lost."""
         self.seen.clear()
         self.ended.clear()
+        self.begun.clear()
+        self.closed.clear()
