@@ -21,7 +21,8 @@ from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
 
 _UNDECIDED: Final = -1
 _SYN: Final = 2
-_ACK: Final = 16
+_OPENING: Final = 1 | _SYN | 4 | 16
+"""Of these flags a segment that opens a connection has SYN alone: with FIN or RST it is no such segment."""
 _HTTP_METHODS: Final = (b"GET ", b"CONNECT ", b"POST ", b"HEAD ", b"OPTIONS ", b"PUT ", b"HTTP/1.")
 _COLUMNS: Final = (
     "packet", "position", "ts_ns", "flow", "seq", "ack", "flags", "window", "offset", "length", "missing",
@@ -77,7 +78,7 @@ class Sharder:
             return batch
         pair = batch.flow >> 1
         owner = self._owner[pair]
-        reopening = ((batch.flags & (_SYN | _ACK)) == _SYN) & (owner != _UNDECIDED)
+        reopening = ((batch.flags & _OPENING) == _SYN) & (owner != _UNDECIDED)
         released: list[tuple[tuple[int, ...], bytes]] = []
         odd = owner == _UNDECIDED
         if reopening.any():
@@ -110,7 +111,7 @@ class Sharder:
         """The worker that gets this segment now; _UNDECIDED when it was put aside."""
         before = int(self._owner[pair])
         if before != _UNDECIDED:
-            opens = int(batch.flags[row]) & (_SYN | _ACK) == _SYN
+            opens = int(batch.flags[row]) & _OPENING == _SYN
             if not opens or self._initial_seq[pair] == batch.seq[row]:
                 return before
             # Port reuse: another station may have the new connection. The old owner sees the SYN, so that it closes
@@ -140,7 +141,7 @@ class Sharder:
         self._owner[pair] = owner
         held = self._held.pop(pair)
         for row in held.rows:
-            if row[_FLAGS] & (_SYN | _ACK) == _SYN:
+            if row[_FLAGS] & _OPENING == _SYN:
                 self._initial_seq[pair] = row[_SEQ]
         if owner == self._index:
             released.extend(zip(held.rows, held.payloads, strict=True))

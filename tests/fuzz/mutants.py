@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 
@@ -378,8 +379,11 @@ OCTET_DAMAGES: tuple[Callable[[bytearray, Random], None], ...] = (
 )  # fmt: skip
 
 
-def mutant(sample: Path, chance: Random, *, number: int = 0) -> tuple[bytes, list[str]]:
-    """(the octets of a damaged capture, what was done to it). `number` makes sure that every damage has its turn."""
+def mutant(sample: Path, chance: Random, *, number: int = 0, in_order: bool = False) -> tuple[bytes, list[str]]:
+    """(the octets of a damaged capture, what was done to it). `number` makes sure that every damage has its turn.
+
+    `in_order`: packets stand in the order of their times, and the file itself is whole.
+    """
     octets = sample.read_bytes()
     names: list[str] = []
     if sample.suffix == ".gz":
@@ -391,6 +395,8 @@ def mutant(sample: Path, chance: Random, *, number: int = 0) -> tuple[bytes, lis
         for damage in wanted:
             damage(records, chance)
             names.append(damage.__name__)
+        if in_order:
+            records.sort(key=attrgetter("ts_ns"))
         form = chance.choice(("pcap", "pcap", "pcap-big", "pcap-ns", "pcapng"))
         names.append(form)
         octets = (
@@ -398,6 +404,8 @@ def mutant(sample: Path, chance: Random, *, number: int = 0) -> tuple[bytes, lis
             if form == "pcapng"
             else write_pcap(records, big=form == "pcap-big", nanoseconds=form == "pcap-ns")
         )
+    if in_order:
+        return octets, names
     if sample.suffix == ".gz" or chance.random() < 0.25:
         changed = bytearray(octets)
         for spoil in chance.sample(OCTET_DAMAGES, chance.choice((1, 1, 2))):

@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import sys
-import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from random import Random
 from types import FrameType
 from typing import Any
 
-from mutants import SAMPLES, mutant
+from mutants import mutant
 
 from ocpp_inspect import capture, engine, limits, network, ocpp, store, tcp, websocket
 from ocpp_inspect.capture import CaptureError, CaptureReader
@@ -258,22 +257,31 @@ class Mutant:
     name: str
 
 
-def mutants_of(sample: Path, seed: str, count: int, folder: Path) -> Iterator[Mutant]:
-    """`count` mutants, each a function of (sample, seed, number) alone."""
-    for number in range(count):
+def mutants_of(
+    sample: Path, seed: str, count: int, folder: Path, *, in_order: bool = False, first: int = 0
+) -> Iterator[Mutant]:
+    """`count` mutants from number `first` on, each a function of (sample, seed, number, in_order) alone."""
+    for number in range(first, first + count):
         chance = Random(f"{seed}/{sample.name}/{number}")
-        octets, damages = mutant(sample, chance, number=number)
+        octets, damages = mutant(sample, chance, number=number, in_order=in_order)
         path = folder / "mutant.pcap"
         path.write_bytes(octets)
-        yield Mutant(
-            path, len(octets), f"OCPP_INSPECT_FUZZ_SEED={seed}, {sample.name}, number {number}: {', '.join(damages)}"
-        )
+        name = f"OCPP_INSPECT_FUZZ_SEED={seed}, {sample.name}, number {number}: {', '.join(damages)}"
+        yield Mutant(path, len(octets), name)
 
 
-def for_each_mutant(sample: Path, seed: str, count: int, folder: Path, action: Callable[[Mutant], None]) -> None:
+def for_each_mutant(
+    sample: Path,
+    seed: str,
+    count: int,
+    folder: Path,
+    action: Callable[[Mutant], None],
+    *,
+    in_order: bool = False,
+    first: int = 0,
+) -> None:
     """Run `action` on mutants under the watchdog; a failure names the mutant and keeps its file."""
-    assert threading.current_thread() is threading.main_thread()
-    for each in mutants_of(sample, seed, count, folder):
+    for each in mutants_of(sample, seed, count, folder, in_order=in_order, first=first):
         try:
             with watched():
                 action(each)
@@ -282,6 +290,3 @@ def for_each_mutant(sample: Path, seed: str, count: int, folder: Path, action: C
         except BaseException as error:
             error.add_note(f"{each.name}; kept as {each.path}")
             raise
-
-
-__all__ = ["SAMPLES", "SEEDS"]

@@ -21,9 +21,7 @@ Segment = tuple[int, int, int, int, bytes]  # pair, direction, flags, seq, paylo
 
 
 def upgrade(station: str) -> bytes:
-    return (
-        f"GET /ocpp/{station} HTTP/1.1\r\nHost: csms\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode()
-    )
+    return f"GET /ocpp/{station} HTTP/1.1\r\nHost: csms\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode()
 
 
 def conversation(pair: int, station: str, isn: int = 100) -> list[Segment]:
