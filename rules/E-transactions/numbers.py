@@ -63,7 +63,8 @@ class Numbers(Monitor):
             begun = self.begun[name]
             others = [used for other, (_, used) in self.seen.items() if other != name]
             others += [used for end_ns, used in self.closed if end_ns >= begun]
-            used = numbers.union(*others)
+            # One counter for all EVSEs never gives a number twice.
+            used = numbers.union(*(other for other in others if other.isdisjoint(numbers)))
             self.drop(name)
             self.closed.append((item.ts_ns, numbers))
             missing = [number for number in range(first, min(last, first + NUMBERS)) if number not in used]
