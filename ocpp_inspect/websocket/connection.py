@@ -289,6 +289,12 @@ class Connection:
         if requests is None or responses is None:
             return
         if direction != self.client_direction:
+            if self._is_holding and responses.awaits_head and not b"HTTP/".startswith(data[:5]):
+                # No head begins like this: the answer was not captured, and these are frames behind it.
+                self._assume_upgraded_without_frames()
+                if self.readers is not None:
+                    self.readers[direction].feed(data, self.facts.ts_ns, self.facts.packet)
+                return
             responses.feed(data)
             self._read_responses(responses)
         elif self._is_holding:
@@ -493,7 +499,10 @@ class Connection:
 
     def _assume_upgraded_without_frames(self) -> None:
         """The answer to an upgrade is lost: what follows are frames, if anything."""
-        request = next(request for request in self._requests if request.may_be_upgrade)
+        request = next((request for request in self._requests if request.may_be_upgrade), None)
+        if request is None:
+            self._fault(is_too_long=False)
+            return
         self._emit_upgrade(request, None)
         held = self._held
         client = self.client_direction or 0

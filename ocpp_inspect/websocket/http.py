@@ -117,6 +117,11 @@ class HttpReader:
         self._excerpt = bytearray()
 
     @property
+    def awaits_head(self) -> bool:
+        """Whether the next octet is the first of a head."""
+        return self._state == "head" and not self.buffer
+
+    @property
     def is_in_body_until_close(self) -> bool:
         """Whether only the end of the connection ends the body."""
         return self._state == "close"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from websocket_dialog import answer, frame, names, only, opened, payloads, play, request, up
 
-from ocpp_inspect.model import Anomaly, ConnectionClosed, Upgrade, WsMessage
+from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, Upgrade, WsMessage
 from ocpp_inspect.websocket import WebSockets
 
 CALL = b'[2,"1","Heartbeat",{}]'
+RESULT = b'[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
 
 
 def test_an_upgrade_is_described() -> None:
@@ -162,6 +163,13 @@ def test_a_faulty_handshake_is_told_and_read_on(name: str, asked: bytes, answere
 def test_an_endless_head_is_left_alone() -> None:
     out = play([(0, b"GET / HTTP/1.1\r\n"), *((0, b"x: " + b"y" * 9000 + b"\r\n") for _ in range(9))])
     assert names(out) == ["http.head_too_long"]
+
+
+def test_frames_of_the_server_behind_an_answer_that_nobody_saw() -> None:
+    out = play([(0, request()), (0, up(CALL)), (1, frame(RESULT)), (0, up(CALL)), (1, frame(RESULT))])
+    assert [payload for _, payload in payloads(out)] == [CALL, RESULT, CALL, RESULT]
+    assert ("gap", "csms") in [(loss.cause, loss.side) for loss in only(out, Loss)]
+    assert [upgrade.status for upgrade in only(out, Upgrade)] == [0]
 
 
 def test_frames_behind_an_answer_that_nobody_saw() -> None:
