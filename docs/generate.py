@@ -1,7 +1,7 @@
 """Writes the documents that are made from their source: rules, anomalies, command line, pictures.
 
-    python docs/generate.py            write them
-    python docs/generate.py --check    exit 1 and name the stale ones
+python docs/generate.py            write them
+python docs/generate.py --check    exit 1 and name the stale ones
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ FRAGMENT_TIMEOUT_NS: Final = 30 * 10**9
 """How long a packet may wait for its pieces: what Linux allows."""
 
 DUPLICATE_WINDOW_NS: Final = 5 * 10**6
-"""How much later a copy of a packet may come: mirrors and bridges copy within microseconds, TCP repeats after 200 ms."""
+"""How much later a copy of a packet may come: mirrors copy within microseconds, TCP repeats after 200 ms."""
 
 DUPLICATE_LOOKBACK: Final = 4_096
 """Segments in which a copy is looked for: 5 ms of a gigabit link in small packets."""
@@ -320,7 +320,7 @@ REPORT_WINDOW_BYTES: Final = 32 * 1024 * 1024
 """The same in octets of message text."""
 
 REPORT_MEMORY_BYTES: Final = 256 * 1024 * 1024
-"""Memory that DuckDB may use for a report before it uses the disk: 160,000 transactions among 4 million messages, summed
+"""Memory that DuckDB may use for a report before it uses the disk: 160,000 transactions in 4 million messages, summed
 up in 3.4 s, keep the process at 340 MB. With two threads; each more wants its own buffers."""
 
 REPORT_RAW_BYTES: Final = 128 * 1024

@@ -8,7 +8,7 @@ lane or number of workers.
 Door by door:
     capture    → PacketBatch
     network    → SegmentBatch
-    tcp        → StreamBatch (columns for in-order segments; StreamOpened | StreamData | StreamGap | StreamDoubt | StreamClosed)
+    tcp        → StreamBatch (columns for in-order segments; StreamOpened, StreamData, StreamGap … for all others)
     websocket  → list of Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | Anomaly
     ocpp       → the same list, each WsMessage replaced by OcppMessage, `station` filled everywhere
     engine     → list of Finding
@@ -148,7 +148,10 @@ class SegmentBatch:
 
 
 class StreamOpened(msgspec.Struct, gc=False):
-    """A connection begins (`flow.pair` names its endpoints). `client_direction` is 0 or 1 when a SYN (or SYN-ACK) told it, else None."""
+    """A connection begins; `flow.pair` names its endpoints.
+
+    `client_direction` is 0 or 1 when a SYN (or SYN-ACK) told it, else None.
+    """
 
     connection: int  # packet key of the first packet of the connection
     flow: Flow
@@ -172,7 +175,9 @@ class StreamData(msgspec.Struct, gc=False):
     ts_ns: int
     packet: int
     position: int
-    stream_offset: int  # offset of the first byte in this direction's stream, 0 behind the SYN (or at the first byte seen)
+    stream_offset: (
+        int  # offset of the first byte in this direction's stream, 0 behind the SYN (or at the first byte seen)
+    )
     data: bytes
 
 

@@ -44,9 +44,7 @@ def analyze(
         list[str] | None,
         typer.Option("--select", help="Only these rules: id, prefix, block or axis (repeatable, or with commas)."),
     ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", help="Not these rules; wins over --select.")
-    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Not these rules; wins over --select.")] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: as many as it has cores.")
     ] = None,
@@ -74,18 +72,20 @@ def analyze(
     """
     from ocpp_inspect.cli.failures import said_clearly
     from ocpp_inspect.cli.progress import progress_bar
-    from ocpp_inspect.pipeline import Options, analyze as run, temporary_analysis
+    from ocpp_inspect.pipeline import Options, temporary_analysis
+    from ocpp_inspect.pipeline import analyze as run
 
-    options = Options(
-        rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore), jobs=jobs
-    )
+    options = Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore), jobs=jobs)
     with said_clearly():
         if db is not None:
             with progress_bar(not quiet) as progress:
                 run(captures, db, options, replace=replace, progress=progress)
             code = _report(db, format, fail_on)
         else:
-            with progress_bar(not quiet) as progress, temporary_analysis(captures, options, progress=progress) as database:
+            with (
+                progress_bar(not quiet) as progress,
+                temporary_analysis(captures, options, progress=progress) as database,
+            ):
                 code = _report(database, format, fail_on)
     sys.exit(code)
 

@@ -46,7 +46,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Options that stand before the subcommand."""
@@ -61,7 +62,7 @@ app.command()(doctor)
 
 
 def main() -> None:
-    """Run the command line. A reader that has seen enough (`| head`) ends it as it ends every tool; Ctrl-C gives 130."""
+    """Run the command line. A reader that has seen enough (`| head`) ends it like every tool; Ctrl-C gives 130."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:

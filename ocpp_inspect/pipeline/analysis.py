@@ -24,7 +24,7 @@ def analyze(
     """Read captures, judge them, and add them to `database`: all of it, or nothing when something goes wrong.
 
     Raises CaptureError for an unreadable input, RuleError for a rule that does not load, StoreError for a database that
-    cannot be written or already holds a capture, WorkerFailed for a bug of ours.
+    cannot be written or already holds a capture, WorkerError for a bug of ours.
     """
     options = options or Options()
     paths = expand_inputs(inputs)

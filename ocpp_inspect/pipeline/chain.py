@@ -1,4 +1,4 @@
-"""PacketBatch in, OCPP items and findings out: one worker's rooms in a row. Live capture and proxy use the same chain."""
+"""PacketBatch in, OCPP items and findings out: one worker's rooms in a row, offline as well as live."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ class Chain:
                 flow = item.flow
                 backwards = item.client_direction == 1
                 self._endpoints[item.connection] = (
-                    (flow.b, flow.b_port, flow.a, flow.a_port) if backwards else (flow.a, flow.a_port, flow.b, flow.b_port)
+                    (flow.b, flow.b_port, flow.a, flow.a_port)
+                    if backwards
+                    else (flow.a, flow.a_port, flow.b, flow.b_port)
                 )
                 if len(self._endpoints) > NAMED_CONNECTIONS:
                     del self._endpoints[next(iter(self._endpoints))]

@@ -234,9 +234,7 @@ def _with_released(
         rows.append(tuple(values[name] for name in _COLUMNS))
     extra = np.frombuffer(b"".join(payload for _, payload in released), dtype=np.uint8)
     added = np.array(rows, dtype=np.int64).reshape(len(rows), len(_COLUMNS))
-    columns = {
-        name: np.concatenate([getattr(batch, name)[mask], added[:, i]]) for i, name in enumerate(_COLUMNS)
-    }
+    columns = {name: np.concatenate([getattr(batch, name)[mask], added[:, i]]) for i, name in enumerate(_COLUMNS)}
     order = np.argsort(columns["position"], kind="stable")
     octets = np.concatenate([batch.octets, extra]) if len(extra) else batch.octets
     return _with_columns(batch, octets, {name: column[order] for name, column in columns.items()})

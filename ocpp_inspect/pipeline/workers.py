@@ -28,7 +28,7 @@ PIPE_OCTETS: Final = 1024 * 1024
 """What a worker's pipe may hold: the most that Linux allows everyone."""
 
 
-class WorkerFailed(RuntimeError):
+class WorkerError(RuntimeError):
     """A worker died or raised: a bug of ours. The text is its traceback."""
 
 
@@ -55,7 +55,7 @@ def decode_in_workers(
 ) -> Iterator[dict[str, Any]]:
     """Start `jobs` processes at once; yields table → Arrow record batch as they come.
 
-    The iterator raises WorkerFailed, or the worker's CaptureError.
+    The iterator raises WorkerError, or the worker's CaptureError.
     """
     context = _context()
     pipes: list[Connection] = []
@@ -88,14 +88,14 @@ def _collect(
                     rows = {table: pipe.recv_bytes() for table in body} if kind == "rows" else {}
                 except EOFError:
                     text = f"worker {working[pipe]} ended without a word (out of memory, or killed)"
-                    raise WorkerFailed(text) from None
+                    raise WorkerError(text) from None
                 if rows:
                     yield unpack(rows)
                 elif kind == "progress" and progress is not None:
                     progress(*body)
                 elif kind == "failed":
                     error, text = body
-                    raise error if error is not None else WorkerFailed(text)
+                    raise error if error is not None else WorkerError(text)
                 elif kind == "done":
                     captures, counters = body
                     outcome.add_counters(counters)
@@ -126,9 +126,7 @@ def _context() -> ForkContext | SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def _work(
-    paths: list[str], options: Options, first_capture: int, index: int, count: int, pipe: Connection
-) -> None:
+def _work(paths: list[str], options: Options, first_capture: int, index: int, count: int, pipe: Connection) -> None:
     """The body of one worker process."""
     from ocpp_inspect.capture import CaptureError
     from ocpp_inspect.store.columns import pack

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ocpp_inspect import limits
-from ocpp_inspect.model import Anomaly, CloseReason, Flow, StreamClosed, StreamData, StreamDoubt, StreamGap, StreamItem, StreamOpened
+from ocpp_inspect.model import (
+    Anomaly,
+    CloseReason,
+    Flow,
+    StreamClosed,
+    StreamData,
+    StreamDoubt,
+    StreamGap,
+    StreamItem,
+    StreamOpened,
+)
 from ocpp_inspect.tcp.direction import Direction, Run
 from ocpp_inspect.tcp.history import History
 from ocpp_inspect.tcp.timeline import NEVER
@@ -179,7 +189,7 @@ class Connection:
 
     # ------------------------------------------------------------------------------------------------ one segment
 
-    def receive(self, segment: Segment) -> None:
+    def receive(self, segment: Segment) -> None:  # noqa: PLR0912 - the flags of RFC 9293 §3.10 in their order
         """Take the next segment in the order of the capture."""
         self.count += 1
         self.last_ns, self.last_packet, self.last_position = segment.ts_ns, segment.packet, segment.position
@@ -295,12 +305,10 @@ class Connection:
         peer.acked, peer.ack_packet = offset, segment.packet
 
     def _doubt(self, segment: Segment, peer: Direction) -> None:
-        """The sender answers to octets that we lack: say so before its own are handed on (a single one may be a FIN)."""
+        """The sender answers to octets that we lack: say so before its own are handed on (one octet may be a FIN)."""
         peer.doubted = peer.acked
         number = 1 - segment.direction
-        self.out.append(
-            StreamDoubt(self.id, self.flow.pair, number, segment.ts_ns, segment.packet, segment.position)
-        )
+        self.out.append(StreamDoubt(self.id, self.flow.pair, number, segment.ts_ns, segment.packet, segment.position))
 
     def _watch_window(self, segment: Segment, own: Direction) -> None:
         if segment.flags & URG:

@@ -181,7 +181,7 @@ def test_acknowledged_octets_that_were_never_captured_are_a_gap() -> None:
 
 
 def test_a_lack_is_doubted_once_before_the_data_that_answers_it() -> None:
-    """The answer to octets that were not captured comes after the doubt; a bare ACK, and a FIN's octet, doubt nothing."""
+    """The answer to octets that were not captured comes after the doubt; a bare ACK and a FIN's octet doubt nothing."""
     assert tell(*H, down(0, b"x", 8), down(1, b"y", 8), down(2, b"z", 12))[1:5] == [
         "4: > doubted", "4: < 0 x", "5: < 1 y", "6: > doubted",
     ]  # fmt: skip
