@@ -20,7 +20,7 @@ from bench.traffic import Options as Traffic
 from bench.traffic import generate
 from ocpp_inspect.capture import CaptureError
 from ocpp_inspect.pipeline import Options, analyze, temporary_analysis, workers
-from ocpp_inspect.pipeline.workers import SMALL_INPUT_BYTES, WorkerFailed, decide_jobs
+from ocpp_inspect.pipeline.workers import SMALL_INPUT_BYTES, WorkerError, decide_jobs
 from ocpp_inspect.store import StoreError
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -193,7 +193,7 @@ def test_a_worker_that_fails_leaves_the_database_as_it_was(
     monkeypatch.setattr(workers, "_decode", body)
     capture = [str(SAMPLES / "lossy.pcap")]
     for target in (database, tmp_path / "none.duckdb"):
-        with pytest.raises(WorkerFailed, match=said):
+        with pytest.raises(WorkerError, match=said):
             analyze(capture, target, Options(jobs=2))
     assert content(database) == before
     assert [each.name for each in tmp_path.iterdir()] == ["site.duckdb"]
