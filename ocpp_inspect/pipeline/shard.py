@@ -10,6 +10,7 @@ back, bounded, and handed to its owner whole once it tells; otherwise the client
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 from zlib import crc32
@@ -24,6 +25,8 @@ _SYN: Final = 2
 _OPENING: Final = 1 | _SYN | 4 | 16
 """Of these flags a segment that opens a connection has SYN alone: with FIN or RST it is no such segment."""
 _HTTP_METHODS: Final = (b"GET ", b"CONNECT ", b"POST ", b"HEAD ", b"OPTIONS ", b"PUT ", b"HTTP/1.")
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+_UPGRADE: Final = re.compile(rb"\n(?:upgrade|sec-websocket-[^:\n]*)[ \t]*:", re.IGNORECASE)
 _COLUMNS: Final = (
     "packet", "position", "ts_ns", "flow", "seq", "ack", "flags", "window", "offset", "length", "missing",
 )  # fmt: skip
@@ -202,9 +205,11 @@ def _upgrade_path(text: bytes) -> str | None:
     """The path of the first complete upgrade request in `text`, None when there is none yet."""
     at = text.find(b"GET ")
     while at >= 0:
-        head, separator, _ = text[at:].partition(b"\r\n\r\n")
-        line = head.partition(b"\r\n")[0].split(b" ")
-        if separator and len(line) == 3 and b"\r\nupgrade:" in head.lower():
+        # RFC 9112 §2.2: a lone LF may end a line, and the websocket room takes it for one.
+        end = _END_OF_HEAD.search(text, at)
+        head = text[at : end.start()] if end is not None else b""
+        line = head.partition(b"\n")[0].rstrip(b"\r").split(b" ")
+        if len(line) == 3 and _UPGRADE.search(head) is not None:
             path = line[1].decode("latin-1")
             if "://" in path:
                 path = "/" + path.split("://", 1)[1].partition("/")[2]
