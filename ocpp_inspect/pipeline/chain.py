@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from ocpp_inspect.engine import Engine, Rule
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import NAMED_CONNECTIONS
 from ocpp_inspect.model import (
     Anomaly,
@@ -41,7 +42,7 @@ class Decoded(NamedTuple):
 class Chain:
     """The rooms of worker `index` of `count`, connected."""
 
-    def __init__(self, rules: Sequence[Rule], *, validate: bool = True, index: int = 0, count: int = 1) -> None:
+    def __init__(self, rules: Sequence[Rule] | Program, *, validate: bool = True, index: int = 0, count: int = 1) -> None:
         self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
         self.network = Network()
         self.tcp = Tcp()

@@ -22,6 +22,8 @@ from mutants import mutant
 from ocpp_inspect import capture, engine, limits, network, ocpp, store, tcp, websocket
 from ocpp_inspect.capture import CaptureError, CaptureReader
 from ocpp_inspect.engine import load_rules
+from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.model import (
     FRAMES_PER_CAPTURE,
     MESSAGES_PER_PACKET,
@@ -41,9 +43,14 @@ from ocpp_inspect.store.columns import Columns
 from ocpp_inspect.tcp import Tcp
 from ocpp_inspect.websocket import WebSockets
 
-RULES = load_rules([data_directory("rules")], select=(), ignore=())
+RULES = Program(load_rules([data_directory("rules")], select=(), ignore=()), load_monitor)  # compiled once
 ROUNDS = int(os.environ.get("OCPP_INSPECT_FUZZ_ROUNDS", "1"))
-FRESH_SEED = os.environ.get("OCPP_INSPECT_FUZZ_SEED") or secrets.token_hex(6)
+# Every process of a parallel run must name its tests alike: pytest-xdist gives a run a random name that all share.
+FRESH_SEED = (
+    os.environ.get("OCPP_INSPECT_FUZZ_SEED")
+    or os.environ.get("PYTEST_XDIST_TESTRUNUID", "")[:12]
+    or secrets.token_hex(6)
+)
 SEEDS = ("fixed", FRESH_SEED)
 HANG_SECONDS = 120
 """Far above the slowest mutant, which takes a second: only a hang gets here."""
