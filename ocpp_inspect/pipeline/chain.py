@@ -42,7 +42,9 @@ class Decoded(NamedTuple):
 class Chain:
     """The rooms of worker `index` of `count`, connected."""
 
-    def __init__(self, rules: Sequence[Rule] | Program, *, validate: bool = True, index: int = 0, count: int = 1) -> None:
+    def __init__(
+        self, rules: Sequence[Rule] | Program, *, validate: bool = True, index: int = 0, count: int = 1
+    ) -> None:
         self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
         self.network = Network()
         self.tcp = Tcp()
