@@ -232,6 +232,9 @@ EXPLAINED_CHARACTERS: Final = 1024 * 1024
 EXCERPT_CHARACTERS: Final = 80
 """Longest piece of captured text quoted in one explanation."""
 
+REVISITED_PACKETS: Final = 1024
+"""Packets of one connection whose octets were handed on again behind later packets' (only behind holes)."""
+
 # --- engine ----------------------------------------------------------------------------------------------------
 
 EXPRESSION_CHARACTERS: Final = 2000
@@ -324,8 +327,12 @@ REPORT_MEMORY_BYTES: Final = 256 * 1024 * 1024
 up in 3.4 s, keep the process at 340 MB. With two threads; each more wants its own buffers."""
 
 REPORT_RAW_BYTES: Final = 128 * 1024
-"""Largest message that a timeline decodes to say it; of a longer one, whose text the store keeps in pieces, it says the
-size."""
+"""Largest message text that a timeline reads by windows; that of a longer one, which the store keeps in pieces, is read
+when its line is written."""
+
+REPORT_LONG_BYTES: Final = 4 * 1024 * 1024
+"""Largest message that a timeline decodes to say it, one at a time (about 30 MB as Python objects); of a longer one it
+says the size."""
 
 # --- pipeline --------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from ocpp_inspect.model import Side
+from typing import Final
+
+from ocpp_inspect.limits import REVISITED_PACKETS
+from ocpp_inspect.model import MESSAGES_PER_PACKET, Side
 from ocpp_inspect.ocpp.actions import Action
 from ocpp_inspect.ocpp.pairing import Calls
 from ocpp_inspect.ocpp.session import Session
 from ocpp_inspect.ocpp.version import Inference
+
+_REVISITED: Final = MESSAGES_PER_PACKET // 2
 
 
 class Connection:
@@ -14,7 +19,7 @@ class Connection:
 
     __slots__ = (
         "actions", "calls", "foreign", "inference", "is_ocpp", "left_out", "lossy", "negotiated", "noted_schemas",
-        "session", "station", "upgraded", "version", "version_inferred",
+        "ordinal", "packet", "revisited", "session", "station", "upgraded", "version", "version_inferred",
     )  # fmt: skip
 
     def __init__(self, station: str) -> None:
@@ -32,3 +37,21 @@ class Connection:
         self.calls: dict[Side, Calls] = {"station": Calls(), "csms": Calls()}
         self.session: Session | None = None
         self.inference: Inference | None = None
+        self.packet = 0  # key of the latest packet that completed a message
+        self.ordinal = 0  # of its last message
+        self.revisited: dict[int, int] = {}  # earlier packet that completed messages later again → last ordinal
+
+    def next_ordinal(self, packet: int) -> int:
+        """Which message of `packet` this is, when it is not the first one of a new packet.
+
+        Octets that waited behind a hole name the packet that brought them, so a packet can come again behind later
+        ones. Its messages are then numbered from the middle on: a packet holds too few octets to get there in order.
+        """
+        if packet == self.packet:
+            self.ordinal = min(self.ordinal + 1, _REVISITED - 1)
+            return self.ordinal
+        ordinal = min(self.revisited.pop(packet, _REVISITED - 1) + 1, MESSAGES_PER_PACKET - 1)
+        self.revisited[packet] = ordinal
+        if len(self.revisited) > REVISITED_PACKETS:
+            del self.revisited[next(iter(self.revisited))]
+        return ordinal

@@ -29,7 +29,6 @@ from ocpp_inspect.ocpp.lifecycle import Lifecycle
 from ocpp_inspect.ocpp.text import Fault
 
 _OTHER: Final[dict[Side, Side]] = {"station": "csms", "csms": "station", "unknown": "unknown"}
-_LAST_ORDINAL: Final = MESSAGES_PER_PACKET - 1
 
 
 class Ocpp(Lifecycle):
@@ -51,8 +50,6 @@ class Ocpp(Lifecycle):
     ) -> None:
         super().__init__(endpoints, connection_limit, station_limit, open_calls_limit, learns_addresses)
         self._validate = validate
-        self._packet = 0
-        self._ordinal = 0
 
     def feed(self, items: list[WsItem]) -> list[OcppItem]:
         """The items in their order, each WsMessage as an OcppMessage with its anomalies behind it."""
@@ -80,13 +77,12 @@ class Ocpp(Lifecycle):
 
     def _message(self, item: WsMessage, out: list[OcppItem]) -> None:  # noqa: PLR0912, PLR0915 - the hot path
         packet = item.packet
-        if packet == self._packet:
-            if self._ordinal < _LAST_ORDINAL:
-                self._ordinal += 1
-        else:
-            self._packet = packet
-            self._ordinal = 0
         connection = self._connections.get(item.connection) or self._open(item, out)
+        if packet > connection.packet:
+            connection.packet, ordinal = packet, 0
+            connection.ordinal = 0
+        else:
+            ordinal = connection.next_ordinal(packet)
         raw = item.payload
         validate = self._validate
         faults: list[Fault] | None = None
@@ -141,7 +137,7 @@ class Ocpp(Lifecycle):
             faults = [*(faults or []), ("ocpp.binary_message", "the WebSocket opcode is 2 (binary)")]
         session = connection.session or self._session(connection, item, out)
         message = OcppMessage(
-            packet * MESSAGES_PER_PACKET + self._ordinal,
+            packet * MESSAGES_PER_PACKET + ordinal,
             item.connection,
             connection.station,
             connection.version,
