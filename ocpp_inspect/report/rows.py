@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from ocpp_inspect.limits import REPORT_ROWS, REPORT_WINDOW_BYTES, REPORT_WINDOW_ROWS
+from ocpp_inspect.limits import REPORT_LONG_BYTES, REPORT_ROWS, REPORT_WINDOW_BYTES, REPORT_WINDOW_ROWS
 from ocpp_inspect.report import sources
 
 EventType: TypeAlias = Literal["open", "upgrade", "message", "control", "loss", "close", "finding", "anomaly"]
@@ -158,9 +158,24 @@ def events(database: Any, choice: Choice) -> Iterator[Event]:
             cursor.execute(*_query(choice, since_ns, until_ns))
             while rows := cursor.fetchmany(REPORT_ROWS):
                 for row in rows:
-                    yield _event(row)
+                    event = _event(row)
+                    if event.type == "message" and event.raw is None and event.size <= REPORT_LONG_BYTES:
+                        event.raw = _long_text(database, event.message_id)
+                    yield event
     finally:
         cursor.close()
+
+
+def _long_text(database: Any, message_id: int) -> str | None:
+    """The text of one message that the store keeps in pieces; the row groups of the table are in order of the id."""
+    cursor = database.cursor()
+    try:
+        pieces = cursor.execute(
+            "SELECT octets FROM long_texts WHERE message_id = ? ORDER BY part", [message_id]
+        ).fetchall()
+    finally:
+        cursor.close()
+    return b"".join(octets for (octets,) in pieces).decode("utf-8", "replace") if pieces else None
 
 
 def _event(row: tuple[Any, ...]) -> Event:

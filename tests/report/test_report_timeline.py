@@ -274,3 +274,19 @@ def test_a_message_of_ten_megabytes_is_named_by_its_size() -> None:
         site.call(1.0, "station", "DataTransfer", {"vendorId": "V", "data": "x" * 10_000_000})
         lines = text_of(database, width=100)
     assert any("10 000 0" in line and "bytes, too long" in line for line in lines)
+
+
+def test_a_message_of_half_a_megabyte_is_put_together_and_said() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6")
+        boot = {"chargePointVendor": "Patient", "chargePointModel": "M", "meterType": "ü" * 250_000}
+        number = site.call(1.0, "station", "BootNotification", boot)
+        text = database.execute("SELECT raw FROM message_records WHERE message_id = ?", [number]).fetchone()[0].encode()
+        database.execute("UPDATE message_records SET raw = left(raw, 1000), size = ?", [len(text)])
+        for part in reversed(range(0, len(text), 9_999)):  # pieces end inside characters, and lie in any order
+            site.insert(
+                "long_texts", message_id=number, capture_id=1, part=part // 9_999, octets=text[part : part + 9_999]
+            )
+        lines = text_of(database, width=100)
+    assert any("Patient" in line for line in lines)
