@@ -23,6 +23,9 @@ _OF_MESSAGES: Final = ("http", "ws", "ocpp", "rpc", "schema")  # layers whose an
 _CAPTURES: Final = 6
 _PANELS: Final = 8  # stations that all get a panel, whether there is something to complain or not
 _LATENCIES: Final = 4
+_PROTOCOLS: Final = 5  # other protocols that are named
+# What the network room counts on the way to TCP: these packets are not left alone.
+_OF_TCP: Final = {"packets", "tcp", "duplicates", "fragments", "reassembled", "VXLAN", "GRE"}
 LOSSES: Final = {
     "gap": "bytes missing from the capture",
     "snaplen": "packets cut short by the snap length",
@@ -107,16 +110,16 @@ def _head(facts: Facts, width: int, clock: Clock) -> Iterator[Line]:
     if facts.other_websockets:
         parts.append(amount(facts.other_websockets, "other WebSocket"))
     yield from _hanging([], ", ".join(parts), "", width, 2)
-    yield from _hanging([], _traffic(facts), FAINT, width, 2)
+    if traffic := _traffic(facts):
+        yield from _hanging([], traffic, FAINT, width, 2)
 
 
 def _traffic(facts: Facts) -> str:
-    """What else the captures hold: TCP connections by what they carry, and how well they were captured."""
-    kinds, tcp = facts.counters.get("websocket", {}), facts.counters.get("tcp", {})
+    """What the captures hold besides OCPP, and how well they were captured; nothing when there is nothing to say."""
+    kinds, tcp, network = (facts.counters.get(room, {}) for room in ("websocket", "tcp", "network"))
     carried = [
         f"{kinds[name]} {label}"
         for name, label in (
-            ("websocket", "WebSocket"),
             ("websocket_other", "other WebSocket"),
             ("http", "HTTP"),
             ("tls", "TLS, not readable without keys"),
@@ -125,15 +128,20 @@ def _traffic(facts: Facts) -> str:
         )
         if kinds.get(name)
     ]
-    parts = [f"TCP connections: {', '.join(carried)}"] if carried else []
+    parts = [f"other TCP connections: {', '.join(carried)}"] if carried else []
+    ignored = sorted((-number, name) for name, number in network.items() if number and name not in _OF_TCP)
+    packets = [f"{-number} {safe(name, 30)}" for number, name in ignored[:_PROTOCOLS]]
+    packets += [f"{-sum(number for number, _ in ignored[_PROTOCOLS:])} others"] if len(ignored) > _PROTOCOLS else []
+    parts += [f"packets left alone: {', '.join(packets)}"] if packets else []
     quality = [
-        amount(tcp[name], noun)
-        for name, noun in (
-            ("retransmissions", "retransmission"),
-            ("gaps", "gap"),
-            ("out_of_order", "reordered segment"),
+        amount(numbers[name], noun)
+        for numbers, name, noun in (
+            (network, "duplicates", "duplicate packet"),
+            (tcp, "retransmissions", "retransmission"),
+            (tcp, "gaps", "gap"),
+            (tcp, "out_of_order", "reordered segment"),
         )
-        if tcp.get(name)
+        if numbers.get(name)
     ]
     return "; ".join([*parts, *([", ".join(quality)] if quality else [])])
 

@@ -105,3 +105,24 @@ def test_amounts() -> None:
         "0 bytes", "999 bytes", "1.5 kB", "123 kB", "5.0 MB", "7.1 GB",
     ]  # fmt: skip
     assert [energy(each) for each in (0.0, 467.0, 9_999.0, 12_650.0)] == ["0 Wh", "467 Wh", "9 999 Wh", "12.7 kWh"]
+
+
+def test_what_else_is_on_the_link_is_told_when_there_is_something() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        report_database.cs_2041(site)
+        plain_ocpp = {"network": {"packets": 9, "tcp": 9, "duplicates": 0}, "websocket": {"websocket": 2, "http": 0}}
+        for room, numbers in plain_ocpp.items():
+            for name, number in numbers.items():
+                site.insert("counters", capture_id=1, room=room, name=name, number=number)
+        before = [plain(line) for line in summary(database)]
+        assert not any("connections:" in line or "packets left alone" in line for line in before)
+        others = {"ARP": 7, "udp": 30, "ICMP": 2, "LLDP": 3, "IGMP": 1, "PTP": 4, "link type 147": 1, "duplicates": 5}
+        for name, number in others.items():
+            site.insert("counters", capture_id=1, room="network", name=name, number=number)
+        site.insert("counters", capture_id=1, room="websocket", name="tls", number=6)
+        told = [plain(line) for line in summary(database, 200) if "left alone" in plain(line)]
+        assert told == [
+            "other TCP connections: 6 TLS, not readable without keys; "
+            "packets left alone: 30 udp, 7 ARP, 4 PTP, 3 LLDP, 2 ICMP, 2 others; 5 duplicate packets"
+        ]
