@@ -348,19 +348,21 @@ open_carriers AS (
 carriers AS (
     SELECT
         station, NULL AS start_message_id, ts,
-        said_in(raw, ['$[3].transactionId', '$[3].transactionInfo.transactionId', '$[3].transactionData.id']) AS said,
+        CASE WHEN length(transaction) < 64 THEN transaction ELSE coalesce(
+            said_in(raw, '$[3].transactionId'), said_in(raw, '$[3].transactionInfo.transactionId'),
+            said_in(raw, '$[3].transactionData.id')) END AS transaction_id,
         unnest(meter_values_at(raw, '$[3].meterValue')) AS meter_value
     FROM messages
     WHERE kind IN ('CALL', 'SEND') AND sender <> 'csms' AND action IN ('MeterValues', 'TransactionEvent')
       AND (action = 'TransactionEvent' OR version <> '1.6')
     UNION ALL
-    SELECT station, start_message_id, ts, [transaction_id, NULL, NULL], unnest(meter_values)
+    SELECT station, start_message_id, ts, transaction_id, unnest(meter_values)
     FROM open_carriers JOIN open_runs USING (station, transaction_id)
     WHERE ts >= start
 ),
 samples AS (
     SELECT
-        station, start_message_id, coalesce(said[1], said[2], said[3]) AS transaction_id,
+        station, start_message_id, transaction_id,
         coalesce(station_time(meter_value.timestamp), ts) AS sampled_at,
         unnest(meter_value.sampledValue) AS sample
     FROM carriers
