@@ -278,7 +278,9 @@ class Engine:
         if slot in st.failed:
             return
         try:
-            remarks: Iterable[Remark] = tuple(getattr(st.slots[slot], method)(argument))
+            remarks: Iterable[Remark] = getattr(st.slots[slot], method)(argument)
+            if remarks != ():
+                remarks = tuple(remarks)  # a generator runs here
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
             st.failed.add(slot)
             item = argument if method == "feed" else Anomaly("", int(argument), 0, 0, station=st.station)

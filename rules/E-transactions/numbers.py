@@ -25,27 +25,29 @@ class Numbers(Monitor):
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Note the number, and judge what has ended long enough ago."""
-        yield from self.tick(item.ts_ns)
+        remarks = self.tick(item.ts_ns) if self.ended else ()
         payload = item.payload
         info = payload.get("transactionInfo")
         number, kind = payload.get("seqNo"), payload.get("eventType")
         if not isinstance(info, dict) or not isinstance(number, int):
-            return
+            return remarks
         name = str(info.get("transactionId"))
-        if kind == "Started" and name not in self.seen:
-            self.seen[name] = item.connection, {number}
+        seen = self.seen.get(name)
+        if seen is None:
+            if kind != "Started":
+                return remarks
+            seen = self.seen[name] = item.connection, {number}
             self.begun[name] = item.ts_ns
             if len(self.seen) > TRANSACTIONS:
                 self.drop(next(iter(self.seen)))
-        if name not in self.seen:
-            return
-        connection, numbers = self.seen[name]
+        connection, numbers = seen
         if connection != item.connection or payload.get("offline") or len(numbers) >= NUMBERS:
             self.drop(name)
-            return
+            return remarks
         numbers.add(number)
         if kind == "Ended":
             self.ended[name] = item, min(numbers), number
+        return remarks
 
     def drop(self, name: str) -> None:
         """Do not judge this transaction."""
@@ -53,8 +55,9 @@ class Numbers(Monitor):
         self.ended.pop(name, None)
         self.begun.pop(name, None)
 
-    def tick(self, now_ns: int) -> Iterable[Remark]:
+    def tick(self, now_ns: int) -> list[Remark]:
         """Judge what has ended long enough ago."""
+        remarks = []
         for name, (item, first, last) in list(self.ended.items()):
             if now_ns < item.ts_ns + SETTLE_NS:
                 continue
@@ -70,7 +73,9 @@ class Numbers(Monitor):
             missing = [number for number in range(first, min(last, first + NUMBERS)) if number not in used]
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                yield Remark(item, f"Transaction {name} lacks event number {missing[0]}{more} of {first} to {last}")
+                text = f"Transaction {name} lacks event number {missing[0]}{more} of {first} to {last}"
+                remarks.append(Remark(item, text))
+        return remarks
 
     def finish(self, end_ns: int) -> Iterable[Remark]:
         """Judge what has ended long enough ago."""

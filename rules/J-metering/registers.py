@@ -6,25 +6,37 @@ one of two units never looks like a fall. Older readings that arrive later (tran
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from ocpp_inspect.engine import Monitor, Remark
-from ocpp_inspect.model import OcppMessage
 
 SERIES: Final = 512  # per station: 30 connectors with 16 registers each; beyond it the oldest is forgotten
 DEFAULT: Final = "Energy.Active.Import.Register"
 
 
-def samples(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(timestamp, sampled value) of a MeterValues, StopTransaction or TransactionEvent."""
-    meter_values = payload.get("meterValue") or payload.get("transactionData") or ()
-    for meter_value in meter_values if isinstance(meter_values, list) else ():
-        if isinstance(meter_value, dict) and isinstance(values := meter_value.get("sampledValue"), list):
-            for value in values:
-                if isinstance(value, dict):
-                    yield str(meter_value.get("timestamp")), value
+def moment_of(timestamp: Any) -> float | None:
+    """Seconds since 1970; None without a zone, when the order is unknown."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def registers(meter_value: Any) -> list[dict[str, Any]]:
+    """The sampled values of energy registers; every other measurand is left out first, most values are of those."""
+    values = meter_value.get("sampledValue") if isinstance(meter_value, dict) else None
+    if not isinstance(values, list):
+        return []
+    return [
+        value
+        for value in values
+        if isinstance(value, dict)
+        and str(value.get("measurand", DEFAULT)).endswith(".Register")
+        and value.get("format") != "SignedData"
+    ]
 
 
 class Registers(Monitor):
@@ -35,41 +47,49 @@ class Registers(Monitor):
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Compare every register of the message with its last reading."""
-        if not isinstance(item, OcppMessage) or not isinstance(item.payload, dict):
-            return
         payload = item.payload
+        if not isinstance(payload, dict):
+            return ()
+        meter_values = payload.get("meterValue") or payload.get("transactionData")
+        if not isinstance(meter_values, list):
+            return ()
         info = payload.get("transactionInfo")
         transaction = info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId")
         if transaction is None:
-            return  # a session's own counter may begin again with the next one
+            return ()  # a session's own counter may begin again with the next one
         fallen = ""
-        for timestamp, value in samples(payload):
-            measurand = value.get("measurand", DEFAULT)
-            if not str(measurand).endswith(".Register") or value.get("format") == "SignedData":
+        for meter_value in meter_values:
+            if not (values := registers(meter_value)):
                 continue
-            try:
-                moment, reading = datetime.fromisoformat(timestamp), float(value["value"])
-                at = moment.timestamp()
-            except (KeyError, TypeError, ValueError, OverflowError):
-                continue
-            if moment.tzinfo is None:
-                continue  # without a zone its order is unknown
-            unit = value.get("unitOfMeasure", value.get("unit", "Wh"))
-            if isinstance(unit, dict):
-                unit = f"{unit.get('unit', 'Wh')} {unit.get('multiplier', 0)}"
-            place = value.get("phase"), value.get("location", "Outlet")
-            series = (str(transaction), str(measurand), str(place), str(unit))
-            before = self.last.pop(series, None)
-            if before is not None and at <= before[0]:
-                self.last[series] = before
-                continue
-            if before is not None and reading < before[1] and not fallen:
-                fallen = f"{measurand} of transaction {transaction} falls from {before[1]:g} to {reading:g} {unit}"
-            self.last[series] = at, reading
-            if len(self.last) > SERIES:
-                del self.last[next(iter(self.last))]
-        if fallen:
-            yield Remark(item, fallen)
+            at = moment_of(meter_value.get("timestamp"))
+            if at is not None:
+                for value in values:
+                    found = self.compare(str(transaction), at, value)
+                    fallen = fallen or found
+        return (Remark(item, fallen),) if fallen else ()
+
+    def compare(self, transaction: str, at: float, value: dict[str, Any]) -> str:
+        """How a register fell; empty when it did not."""
+        try:
+            reading = float(value["value"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return ""
+        measurand = str(value.get("measurand", DEFAULT))
+        unit = value.get("unitOfMeasure", value.get("unit", "Wh"))
+        if isinstance(unit, dict):
+            unit = f"{unit.get('unit', 'Wh')} {unit.get('multiplier', 0)}"
+        place = f"{value.get('phase')}/{value.get('location', 'Outlet')}"
+        series = (transaction, measurand, place, str(unit))
+        before = self.last.pop(series, None)
+        if before is not None and at <= before[0]:
+            self.last[series] = before
+            return ""
+        self.last[series] = at, reading
+        if len(self.last) > SERIES:
+            del self.last[next(iter(self.last))]
+        if before is not None and reading < before[1]:
+            return f"{measurand} of transaction {transaction} falls from {before[1]:g} to {reading:g} {unit}"
+        return ""
 
     def forget(self) -> None:
         """Nothing: a register that fell has fallen, whatever was lost between."""
