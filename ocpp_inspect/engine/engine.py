@@ -18,7 +18,7 @@ from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import EMPTY, StationState
-from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, confirm, doubt, fire, give_up_waiting, publish
+from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, came_back, confirm, doubt, fire, give_up_waiting, publish
 from ocpp_inspect.limits import RULE_STATIONS
 from ocpp_inspect.model import (
     Anomaly,
@@ -72,7 +72,7 @@ class Engine:
                 self._event(m, st)
                 continue
             self._last = m
-            st.heard[m.side].add(m.connection)  # 70 ns
+            st.heard[m.side][m.connection] = m.ts_ns  # 70 ns
             if m.version != st.version:
                 st.version = m.version
                 st.tables = messages.get(m.version) or messages[""]
@@ -122,8 +122,8 @@ class Engine:
         st = self._stations.get(station)
         if st is None:
             st = self._stations[station] = StationState(self, station, self.program.slots)
-        st.heard["station"].add(connection)
-        st.heard["csms"].add(connection)
+        st.heard["station"][connection] = 0
+        st.heard["csms"][connection] = 0
 
     # ------------------------------------------------------------------------------------------------ for handlers
 
@@ -153,7 +153,7 @@ class Engine:
         elif kind is Loss:
             doubt(st, m.connection, m.side)
         elif kind is ConnectionClosed:
-            confirm(st, m.connection, "", ended=True)
+            confirm(st, m.connection, m.closed_by, ended=True)
 
     def _event(self, m: Any, st: StationState) -> None:
         """Everything that is no OCPP message."""
@@ -170,6 +170,8 @@ class Engine:
                 self._run(handlers, m, st)
                 st.about = None
         elif kind is WsControl:
+            if m.connection in st.heard[m.side]:
+                st.heard[m.side][m.connection] = m.ts_ns
             answering, others = self._control.get(m.kind, ((), ()))
             self._run(answering, m, st)
             self._run(others, m, st)
@@ -198,7 +200,9 @@ class Engine:
         if accepted:
             if st.open_waits:
                 call_off(st, m.connection, ended=False, reboot=False)
-            st.heard["csms"].add(m.connection)
+            if st.due:
+                came_back(st, m.connection)
+            st.heard["csms"][m.connection] = m.ts_ns
             heads = m.request_complete and m.answer_complete
             if heads and m.connection not in st.blind and len(st.whole) < _KNOWN_ANOMALIES:
                 st.whole.add(m.connection)

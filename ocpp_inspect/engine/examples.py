@@ -99,6 +99,13 @@ def run_transcript(text: str, program: Program, dissect: Dissect, rule: Rule, fi
     return failures
 
 
+def play_transcript(text: str, rules: Sequence[Rule], dissect: Dissect) -> list[Finding]:
+    """Every finding of `rules` about a transcript, those of its end too; what its lines assert is not looked at."""
+    player = _Player(Program(rules, load_monitor), dissect, ())
+    found = [finding for line in text.splitlines() for finding in player.play(line)[1]]
+    return found + player.finish()
+
+
 def _compare(expected: list[str], found: list[Finding]) -> list[str]:
     problems = []
     rest = list(expected)
@@ -152,6 +159,10 @@ class _Player:
         for items in self._items(rest.strip()) if rest.strip() else ():
             found += self._engine.feed(items)
         return expected, found
+
+    def finish(self) -> list[Finding]:
+        """The end of the transcript."""
+        return self._engine.finish(self._now_ns)
 
     def _header(self, word: str, value: str) -> None:
         if word == "version":

@@ -57,7 +57,7 @@ class StationState:
         self.slots: list[Any] = [EMPTY] * slots
         # Overdue, but what was awaited may still turn out to be lost: by connection, or ANYWHERE.
         self.due: dict[int, list[Due]] = {}
-        self.heard: dict[str, set[int]] = {"station": set(), "csms": set(), "unknown": set()}  # side → connections
+        self.heard: dict[str, dict[int, int]] = {"station": {}, "csms": {}, "unknown": {}}  # side → connection → time
         self.torn: dict[int, int] = {}  # connection → position of its last loss
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
         self.number = 0

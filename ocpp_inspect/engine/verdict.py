@@ -264,13 +264,17 @@ def fire(st: StationState, now_ns: int) -> None:
 
 
 def confirm(st: StationState, connection: int, side: str, *, ended: bool = False) -> None:
-    """`side` of `connection` was read, without a loss before: what it owed by now it has not sent."""
+    """`side` of `connection` was read, without a loss before: what it owed by now it has not sent.
+
+    With `ended`, `side` is the one that ended the connection. Who was not heard of since then may have been cut off
+    from the network: that is no violation.
+    """
     for where in (connection, ANYWHERE):
         held = st.due.get(where)
         if not held:
             continue
         if ended and where == connection:
-            _publish_all(st, st.due.pop(where))
+            _publish_all(st, st.due.pop(where), {side})
         elif any(side in due.owing for due in held):
             rest = []
             for due in held:
@@ -298,18 +302,28 @@ def doubt(st: StationState, connection: int, side: str) -> None:
             st.due[where] = rest
 
 
+def came_back(st: StationState, connection: int) -> None:
+    """The station opened `connection`: what is overdue on its others, silent since, was perhaps cut off with them."""
+    for where in [where for where in st.due if where not in (connection, ANYWHERE)]:
+        _publish_all(st, st.due.pop(where), set())
+
+
 def give_up_waiting(st: StationState) -> None:
     """Tell what is still held: no loss was seen."""
     for held in st.due.values():
-        _publish_all(st, held)
+        _publish_all(st, held, None)
     st.due = {}
 
 
-def _publish_all(st: StationState, held: list[Due]) -> None:
+def _publish_all(st: StationState, held: list[Due], alive: set[str] | None) -> None:
+    """Tell what is held; unless `alive` is None, only sides in it, or heard of since the expectation opened, are blamed."""
     for due in held:
-        # A side that was never heard of was perhaps not captured at all.
-        if not all(due.finding.connection in st.heard[side] for side in due.owing):
-            due.finding.verdict = "inconclusive"
+        connection = due.finding.connection
+        for side in due.owing:
+            # A side that was never heard of was perhaps not captured at all.
+            last_ns = st.heard[side].get(connection)
+            if last_ns is None or (alive is not None and side not in alive and last_ns <= due.wait.item.ts_ns):
+                due.finding.verdict = "inconclusive"
         publish(st, due.finding)
 
 
