@@ -18,7 +18,17 @@ from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import EMPTY, StationState
-from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off, came_back, confirm, doubt, fire, give_up_waiting, publish
+from ocpp_inspect.engine.verdict import (
+    UNKNOWN,
+    Judge,
+    call_off,
+    came_back,
+    confirm,
+    doubt,
+    fire,
+    give_up_waiting,
+    publish,
+)
 from ocpp_inspect.limits import RULE_STATIONS
 from ocpp_inspect.model import (
     Anomaly,
@@ -75,15 +85,14 @@ class Engine:
             st.heard[m.side][m.connection] = m.ts_ns  # 70 ns
             if m.version != st.version:
                 st.version = m.version
-                st.tables = messages.get(m.version) or messages[""]
+                st.tables = messages.get(m.version, messages[""])
             if st.blind:
                 _sees(st, m)
-            table = st.tables[m.kind]
-            for handler in table[0].get(m.action, table[1]):
-                try:
-                    handler(m, st)
-                except UNKNOWN:
-                    self.counters["undecidable"] += 1
+            judge = st.tables.get((m.kind, m.action, m.side))
+            if judge is None:
+                version = m.version if m.version in messages else ""
+                judge = self.program.judge_of(version, m.kind, m.action, m.side)
+            judge(m, st)
         return self._take()
 
     def tick(self, now_ns: int) -> list[Finding]:
@@ -153,7 +162,8 @@ class Engine:
         elif kind is Loss:
             doubt(st, m.connection, m.side)
         elif kind is ConnectionClosed:
-            confirm(st, m.connection, m.closed_by, ended=True)
+            # The end of the capture is no sign of a dead link.
+            confirm(st, m.connection, m.closed_by, ended=True, cut=m.close_kind != "end")
 
     def _event(self, m: Any, st: StationState) -> None:
         """Everything that is no OCPP message."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from ocpp_inspect.engine.fold import fold
 from ocpp_inspect.engine.functions import FUNCTIONS
 from ocpp_inspect.engine.writer import ARITHMETIC, Writer
 from ocpp_inspect.limits import EXPRESSION_CHARACTERS, EXPRESSION_DEPTH
@@ -31,7 +32,31 @@ class ExpressionError(Exception):
         self.hint = hint
 
 
-class Expression:
+class Part:
+    """An admitted expression, or one of its conjuncts, to be written as source."""
+
+    def __init__(self, tree: ast.expr) -> None:
+        self._tree = tree
+
+    @property
+    def is_false(self) -> bool:
+        """Whether it is certainly false whatever comes."""
+        return isinstance(self._tree, ast.Constant) and self._tree.value is False
+
+    def truth(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
+        """Source that is truthy only when the expression is certainly true."""
+        return Writer(names, start).truth(self._tree)
+
+    def falsity(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
+        """Source that is truthy only when the expression is certainly false."""
+        return Writer(names, start).falsity(self._tree)
+
+    def value(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
+        """Source of its value; None when it is unknown."""
+        return Writer(names, start).value(self._tree)
+
+
+class Expression(Part):
     """A parsed and admitted expression. `names` are the free names that it uses."""
 
     def __init__(self, text: str) -> None:
@@ -43,7 +68,7 @@ class Expression:
         stripped = flat.lstrip()
         self._shift = len(flat) - len(stripped)
         try:
-            self._tree = ast.parse(stripped, mode="eval").body
+            super().__init__(ast.parse(stripped, mode="eval").body)
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             # Python gives 0 when the text ends too early.
             offset = (getattr(error, "offset", 1) or len(stripped) + 1) - 1 + self._shift
@@ -156,18 +181,15 @@ class Expression:
 
     # ------------------------------------------------------------------------------------------------ code
 
-    def truth(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
-        """Source that is truthy only when the expression is certainly true."""
-        return Writer(names, start).truth(self._tree)
+    def conjuncts(self, known: Mapping[str, str]) -> list[Part]:
+        """What must all be true, when some names are known beforehand."""
+        tree = fold(self._tree, known)
+        parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+        return [Part(part) for part in parts if not (isinstance(part, ast.Constant) and part.value is True)]
 
-    def falsity(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
-        """Source that is truthy only when the expression is certainly false."""
-        return Writer(names, start).falsity(self._tree)
-
-    def value(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
-        """Source of its value; None when it is unknown."""
-        return Writer(names, start).value(self._tree)
-
+    def part(self, known: Mapping[str, str]) -> Part:
+        """The whole, when some names are known beforehand."""
+        return Part(fold(self._tree, known))
 
 def closest(word: str, known: object) -> str:
     """A hint that names the known word nearest to `word`; empty when none is near."""

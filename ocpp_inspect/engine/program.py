@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from ocpp_inspect.engine.compile import Handler, RuleCompiler
+from ocpp_inspect.engine.compile import RUNTIME, Block, Handler, RuleCompiler, make
 from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.monitor import Monitor
-from ocpp_inspect.engine.names import MESSAGE_KINDS, VERSIONS, ItemClass, Trigger
+from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import StationState, Tables
-from ocpp_inspect.engine.verdict import Judge, call_off
+from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off
 from ocpp_inspect.model import OcppMessage
 
 _ALL_VERSIONS: Final = (*VERSIONS, "")
@@ -28,25 +29,29 @@ class Program:
         self.register_slots: list[int] = []
         self.load_monitor = load_monitor
         self._events: dict[tuple[ItemClass, str], tuple[list[Handler], list[Handler]]] = {}
-        self._messages: list[tuple[Rule, Trigger, Handler, bool]] = []
+        self._messages: list[tuple[Rule, Trigger, Block, bool]] = []
+        self.runtime: dict[str, Any] = dict(RUNTIME)
         self._anomalies: list[tuple[Trigger, Handler]] = []
         self._guarded: dict[Handler, Handler] = {}
         for rule in self.rules:
             RuleCompiler(self, rule).compile()
-        self.messages: dict[str, Tables] = {
-            version: {kind: self._table(version, kind) for kind in MESSAGE_KINDS} for version in _ALL_VERSIONS
-        }
+        self.runtime |= {"_UNKNOWN": UNKNOWN, "_reboot": _reboot}
+        self.runtime |= {f"_learn_{kind}_{action}": learner for (kind, action), learner in LEARNERS.items()}
+        self.messages: dict[str, Tables] = {version: {} for version in _ALL_VERSIONS}
+        self._actions = {action for _, action in LEARNERS} | {"BootNotification"}
+        self._actions |= {trigger.action for _, trigger, _, _ in self._messages}
 
     def new_slot(self) -> int:
         """One more place in every station's state."""
         self.slots += 1
         return self.slots - 1
 
-    def add(self, rule: Rule, trigger: Trigger, handler: Handler, *, answers: bool) -> None:
-        """Hang a handler on a trigger; those that answer expectations run before all that open or judge."""
-        if trigger.item_class == "message":
-            self._messages.append((rule, trigger, handler, answers))
-            return
+    def add_message(self, rule: Rule, trigger: Trigger, block: Block, *, answers: bool) -> None:
+        """Hang a block on a kind of message; those that answer expectations run before all that open or judge."""
+        self._messages.append((rule, trigger, block, answers))
+
+    def add_event(self, rule: Rule, trigger: Trigger, handler: Handler, *, answers: bool) -> None:
+        """Hang a handler on another trigger; those that answer expectations run before all that open or judge."""
         guarded = self._guarded.get(handler)
         if guarded is None:
             guarded = self._guarded[handler] = _for_versions(handler, rule)
@@ -68,32 +73,50 @@ class Program:
         """Handlers of an anomaly."""
         return tuple(dict.fromkeys(handler for trigger, handler in self._anomalies if trigger.matches_anomaly(name)))
 
-    def _table(self, version: str, kind: str) -> tuple[dict[str, tuple[Handler, ...]], tuple[Handler, ...]]:
-        """(action → handlers, handlers of every other action) of a kind of message of one version."""
-        fitting = [
-            entry
-            for entry in self._messages
-            if kind in entry[1].kinds and (not entry[0].versions or version in entry[0].versions)
-        ]
-        actions = {entry[1].action for entry in fitting} | {action for k, action in LEARNERS if k == kind}
-        if kind == "CALL":
-            actions.add("BootNotification")
-        return (
-            {action: self._handlers(fitting, kind, action) for action in actions if action},
-            self._handlers(fitting, kind, ""),
-        )
+    def judge_of(self, version: str, kind: str, action: str, side: str) -> Handler:
+        """The function in which all rules that see such a message run, one block after the other.
 
-    def _handlers(
-        self, fitting: list[tuple[Rule, Trigger, Handler, bool]], kind: str, action: str
-    ) -> tuple[Handler, ...]:
-        chosen = [entry for entry in fitting if entry[1].action in ("", action)]
-        handlers: list[Handler] = [handler for _rule, _trigger, handler, answers in chosen if answers]
+        It is written when the first such message comes. One function costs half of what one for each rule costs:
+        nothing is called or loaded twice, and what kind, action and side decide is decided here.
+        """
+        if action not in self._actions:
+            action = ""  # all others see the same rules; the table must not grow with names from the wire
+        table = self.messages[version]
+        found: Handler | None = table.get((kind, action, side))
+        if found is None:
+            found = table[kind, action, side] = self._write(version, kind, action, side)
+        return found
+
+    def _write(self, version: str, kind: str, action: str, side: str) -> Handler:
+        known = {"version": version, "kind": kind, "action": action, "side": side}
+        known = {name: text for name, text in known.items() if text}
+        chosen = [
+            (answers, block)
+            for rule, trigger, block, answers in self._messages
+            if kind in trigger.kinds
+            and trigger.action in ("", action)
+            and (not rule.versions or version in rule.versions)
+        ]
+        loaded: set[str] = set()
+        # Two triggers of one role may overlap: it runs once.
+        answering = dict.fromkeys(block for answers, block in chosen if answers)
+        others = dict.fromkeys(block for answers, block in chosen if not answers)
+        lines = [line for block in answering for line in _guard(block(known, loaded))]
         if (kind, action) == ("CALL", "BootNotification"):
-            handlers.append(_reboot)
+            lines.append("_reboot(m, st)")
         if (kind, action) in LEARNERS:
-            handlers.append(LEARNERS[kind, action])
-        handlers += [handler for _rule, _trigger, handler, answers in chosen if not answers]
-        return tuple(dict.fromkeys(handlers))  # two triggers of one role may overlap: run it once
+            lines += _guard([f"_learn_{kind}_{action}(m, st)"])
+        lines += [line for block in others for line in _guard(block(known, loaded))]
+        return make(self, "m, st", lines)
+
+
+def _guard(lines: list[str]) -> list[str]:
+    """A block of a larger function: it can be left early, and what it cannot decide does not end the others."""
+    if not lines:
+        return []
+    body = [re.sub(r"\breturn$", "break", line) for line in lines]
+    return ["try:", "    while 1:", *(f"        {line}" for line in body), "        break",
+            "except _UNKNOWN: st.engine.counters['undecidable'] += 1"]  # fmt: skip
 
 
 def _reboot(m: OcppMessage, st: StationState) -> None:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from ocpp_inspect.engine.engine import Engine
     from ocpp_inspect.engine.verdict import Judge
 
-Tables: TypeAlias = dict[str, tuple[dict[str, tuple[Any, ...]], tuple[Any, ...]]]
-"""Message kind → (action → handlers, handlers of every other action)."""
+Tables: TypeAlias = dict[tuple[str, str, str], Any]
+"""(message kind, action, side) → the function that judges such a message, as far as there were any."""
 
 NEVER: Final = 1 << 62
 ANYWHERE: Final = -1
@@ -48,7 +48,7 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "config", "config_uncertain", "due", "engine", "failed", "heap", "heard", "last_ns",
-        "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version", "whole",
+        "limits", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:
@@ -65,6 +65,7 @@ class StationState:
         self.open_waits = 0
         self.config: dict[str, str] = {}
         self.config_uncertain = False
+        self.limits: dict[int, int] = {}  # judge → time limit that follows from `config`
         self.whole: set[int] = set()  # connections seen from their opening without a loss
         self.blind: dict[int, dict[str, bool]] = {}  # connection → side → for good
         self.version = ""

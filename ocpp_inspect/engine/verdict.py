@@ -208,11 +208,13 @@ def settle(st: StationState, wait: Wait) -> None:
     if wait.renews:
         return
     heap = st.heap
-    # The usual CALL is answered before anything else is opened: then its leaf can go at once and the heap stays small.
+    # The usual CALL is answered before anything else is opened or due: then it can go at once, the heap stays small
+    # and `fire` has nothing to do.
     while heap and (last := heap[-1][2]).settled and not last.renews:
         heap.pop()
-    if not heap:
-        st.next_ns = NEVER
+    while heap and (first := heap[0][2]).settled and not first.renews:
+        heappop(heap)
+    st.next_ns = heap[0][0] if heap else NEVER
 
 
 def unlink(st: StationState, wait: Wait) -> None:
@@ -263,18 +265,18 @@ def fire(st: StationState, now_ns: int) -> None:
     st.next_ns = heap[0][0] if heap else NEVER
 
 
-def confirm(st: StationState, connection: int, side: str, *, ended: bool = False) -> None:
+def confirm(st: StationState, connection: int, side: str, *, ended: bool = False, cut: bool = False) -> None:
     """`side` of `connection` was read, without a loss before: what it owed by now it has not sent.
 
-    With `ended`, `side` is the one that ended the connection. Who was not heard of since then may have been cut off
-    from the network: that is no violation.
+    With `ended`, `side` is the one that ended the connection. With `cut`, the other one may have lost the network
+    before, if it was not heard of since the expectation opened: that is no violation.
     """
     for where in (connection, ANYWHERE):
         held = st.due.get(where)
         if not held:
             continue
         if ended and where == connection:
-            _publish_all(st, st.due.pop(where), {side})
+            _publish_all(st, st.due.pop(where), {side} if cut else None)
         elif any(side in due.owing for due in held):
             rest = []
             for due in held:

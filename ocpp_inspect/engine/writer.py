@@ -13,6 +13,9 @@ ARITHMETIC: Final[dict[type[ast.operator], str]] = {
     ast.Add: "_add", ast.Sub: "_subtract", ast.Mult: "_multiply",
     ast.Div: "_divide", ast.FloorDiv: "_floor_divide", ast.Mod: "_modulo",
 }  # fmt: skip
+SHARED: Final = ("payload", "request")
+"""Names whose members are loaded once for all rules that see an item: nothing changes them meanwhile."""
+
 _ORDER: Final[dict[type[ast.cmpop], tuple[str, str]]] = {
     # The inverse operator, not `not`: neither is true of NaN.
     ast.Lt: ("<", ">="), ast.LtE: ("<=", ">"), ast.Gt: (">", "<="), ast.GtE: (">=", "<"),
@@ -147,6 +150,9 @@ class Writer:
             case ast.Attribute(value=ast.Name(id="start"), attr=name) if "start" not in self._variables:
                 return self._start[name]
             case ast.Attribute(value=value, attr=name):
+                path = self._path(node)
+                if path:
+                    return self._names[path]
                 source = self.value(value)
                 if self._in_iterable:
                     return f"_get({source}, {name!r})"
@@ -154,6 +160,11 @@ class Writer:
                     return f"({source}.get({name!r}) if type({source}) is dict else None)"
                 t = self._temporary()
                 return f"({t}.get({name!r}) if type({t} := {source}) is dict else None)"
+            case ast.Subscript(value=ast.Name(id=owner), slice=ast.Constant(value=str() as name)) if (
+                owner not in self._variables
+            ):
+                source = self._names[owner]
+                return f"({source}.get({name!r}) if type({source}) is dict else None)"
             case ast.Subscript(value=value, slice=key):
                 return f"_item({self.value(value)}, {self.value(key)})"
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
@@ -173,6 +184,16 @@ class Writer:
                 return self._call(name, node)
             case _:
                 return f"(True if {self.truth(node)} else False if {self.falsity(node)} else None)"
+
+    def _path(self, node: ast.expr) -> str:
+        """`payload.status` where it may be loaded once for all rules, else nothing."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id not in SHARED or node.id in self._variables:
+            return ""
+        return ".".join([node.id, *reversed(parts)]) if node.id in self._names else ""
 
     def _call(self, name: str, node: ast.Call) -> str:
         function = FUNCTIONS[name].__name__

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench import compare
 from bench.compare import Result
 from bench.traffic import Options, generate
@@ -32,6 +34,7 @@ def test_descendants_begin_with_the_process_itself() -> None:
     assert compare.descendants(os.getpid())[0] == os.getpid()
 
 
+@pytest.mark.tshark
 def test_the_others_count_the_messages_of_a_generated_file(tmp_path: Path) -> None:
     path = tmp_path / "site.pcap"
     totals = generate(path, Options(messages=400, stations=3))

@@ -40,6 +40,7 @@ def written(path: Path, options: Options) -> dict[str, list[tuple[str, bytes]]]:
     return dict(messages)
 
 
+@pytest.mark.tshark
 @pytest.mark.parametrize("name", VARIANTS)
 def test_tshark_decodes_what_was_written(name: str, tmp_path: Path) -> None:
     options = VARIANTS[name]
@@ -52,6 +53,7 @@ def test_tshark_decodes_what_was_written(name: str, tmp_path: Path) -> None:
     assert sorted(streams.values()) == sorted(expected.values())
 
 
+@pytest.mark.tshark
 def test_all_checksums_are_correct(tmp_path: Path) -> None:
     path = tmp_path / "site.pcap"
     generate(path, SMALL._replace(mtu=200))
@@ -67,6 +69,7 @@ def test_all_checksums_are_correct(tmp_path: Path) -> None:
     assert bad.stdout == ""
 
 
+@pytest.mark.tshark
 def test_loss_leaves_messages_out_and_nothing_else(tmp_path: Path) -> None:
     options = SMALL._replace(loss=0.05)
     path = tmp_path / "site.pcap"
