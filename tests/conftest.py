@@ -23,6 +23,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_LEFT_OUT] = len(compared)
 
 
+@pytest.fixture(autouse=True)
+def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see no terminal: pytest-xdist hands its workers the width of the developer's."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 _LEFT_OUT = pytest.StashKey[int]()
 
 
