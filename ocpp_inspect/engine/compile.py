@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -24,7 +24,7 @@ from ocpp_inspect.engine.names import ANSWERS, NAMES, ItemClass, Trigger, parse_
 from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.state import EMPTY, StationState
 from ocpp_inspect.engine.verdict import Judge, duration, make_room, nanoseconds, settle, show, unlink
-from ocpp_inspect.limits import RULE_WAITS, RULE_WITHIN_NS
+from ocpp_inspect.limits import RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, Upgrade, WsControl
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class RuleCompiler:
             f"if d is _EMPTY: d = st.slots[{slot}] = {{}}",
             "r = d.get(key)",
             "if r is None:",
-            f"    _make_room(st, d, m, {self._rule.id!r})",
+            f"    if len(d) >= {RULE_KEYS}: _make_room(st, d, m, {self._rule.id!r})",
             f"    r = d[key] = [None] * {len(self._names) + 1}",
         ]
         lines += [f"r[{self._names.index(name)}] = x_{name}" for name in sets]

@@ -145,11 +145,20 @@ class Engine:
 
     def watch(self, m: OcppItem, st: StationState, judge: Judge, slot: int, monitor: type[Monitor]) -> None:
         """Show an item to a Python rule."""
-        if slot in st.failed:
+        watcher = st.slots[slot]
+        if watcher is EMPTY:
+            watcher = st.slots[slot] = monitor()
+        if st.failed and slot in st.failed:
             return
-        if st.slots[slot] is EMPTY:
-            st.slots[slot] = monitor()
-        self._remark(st, judge, slot, "feed", m)
+        try:
+            remarks = watcher.feed(m)
+            if remarks != ():
+                remarks = tuple(remarks)  # a generator runs here
+        except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
+            self._failed(st, judge, slot, error, m)
+            return
+        for remark in remarks:
+            self._say(st, judge, remark)
 
     # ------------------------------------------------------------------------------------------------ events
 
@@ -287,21 +296,26 @@ class Engine:
             finding.text = f"{finding.text} (the last of {number} more findings like this, not told one by one)"
             self.findings.append(finding)
 
-    def _remark(self, st: StationState, judge: Judge, slot: int, method: str, argument: Any) -> None:
-        """Call a Python rule; one that raises is switched off for this station."""
+    def _remark(self, st: StationState, judge: Judge, slot: int, method: str, now_ns: int) -> None:
+        """Tell a Python rule that time passed."""
         if slot in st.failed:
             return
         try:
-            remarks: Iterable[Remark] = getattr(st.slots[slot], method)(argument)
-            if remarks != ():
-                remarks = tuple(remarks)  # a generator runs here
+            remarks: Iterable[Remark] = tuple(getattr(st.slots[slot], method)(now_ns))
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
-            st.failed.add(slot)
-            item = argument if method == "feed" else Anomaly("", int(argument), 0, 0, station=st.station)
-            self.reached("pipeline.rule_failed", item, f"rule {judge.rule.id}: {type(error).__name__}: {error}")
+            self._failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
             return
         for remark in remarks:
-            publish(st, judge.finding(remark.item, st, 0, remark.text, remark.verdict, remark.ts_ns, remark.blame))
+            self._say(st, judge, remark)
+
+    def _failed(self, st: StationState, judge: Judge, slot: int, error: Exception, item: OcppItem) -> None:
+        """A Python rule that raises is switched off for this station."""
+        st.failed.add(slot)
+        self.reached("pipeline.rule_failed", item, f"rule {judge.rule.id}: {type(error).__name__}: {error}")
+
+    @staticmethod
+    def _say(st: StationState, judge: Judge, remark: Remark) -> None:
+        publish(st, judge.finding(remark.item, st, 0, remark.text, remark.verdict, remark.ts_ns, remark.blame))
 
     def _take(self) -> list[Finding]:
         found, self.findings = self.findings, []

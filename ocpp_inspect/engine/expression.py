@@ -191,6 +191,7 @@ class Expression(Part):
         """The whole, when some names are known beforehand."""
         return Part(fold(self._tree, known))
 
+
 def closest(word: str, known: object) -> str:
     """A hint that names the known word nearest to `word`; empty when none is near."""
     import difflib  # noqa: PLC0415 - only mistakes pay for it

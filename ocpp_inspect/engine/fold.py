@@ -1,5 +1,7 @@
 """An expression's tree and what is known beforehand in, a smaller tree out (`action == "Heartbeat"` of a Heartbeat)."""
 
+# ruff: noqa: PLR0911 - one case a node type
+
 from __future__ import annotations
 
 import ast

@@ -48,7 +48,8 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "config", "config_uncertain", "due", "engine", "failed", "heap", "heard", "last_ns",
-        "limits", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version", "whole",
+        "limits", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:

@@ -130,7 +130,8 @@ class Judge:
         st.number += 1
         heappush(st.heap, (deadline_ns, st.number, wait))
         st.next_ns = min(st.next_ns, deadline_ns)
-        wait.uncertain = self._is_doubtful(wait, m, st)
+        if st.blind or st.torn or st.config_uncertain:
+            wait.uncertain = self._is_doubtful(wait, m, st)
 
     def _is_doubtful(self, wait: Wait, m: OcppItem, st: StationState) -> bool:
         if st.blind and self.is_hidden(wait, m.connection, st.blind.get(m.connection, ())):
@@ -318,7 +319,7 @@ def give_up_waiting(st: StationState) -> None:
 
 
 def _publish_all(st: StationState, held: list[Due], alive: set[str] | None) -> None:
-    """Tell what is held; unless `alive` is None, only sides in it, or heard of since the expectation opened, are blamed."""
+    """Tell what is held. Blamed are, unless `alive` is None, sides in it or heard of since the expectation opened."""
     for due in held:
         connection = due.finding.connection
         for side in due.owing:

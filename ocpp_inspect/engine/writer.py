@@ -119,6 +119,8 @@ class Writer:
             return self._guarded(left, "in" if wanted else "not in", right)
         if _is_none(left) or _is_none(right):
             other = left if _is_none(right) else right
+            if isinstance(other, ast.Constant):  # Python warns of `1 is None`
+                return repr((other.value is None) is wanted)
             return f"({self.value(other)} {'is' if wanted else 'is not'} None)"
         if wanted and (_is_constant(left) or _is_constant(right)):
             return f"({self.value(left)} == {self.value(right)})"

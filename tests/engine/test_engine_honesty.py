@@ -56,7 +56,12 @@ def test_a_violation_waits_until_the_owing_side_is_heard_of_without_a_loss() -> 
     engine = Engine([UNANSWERED])
     engine.hear("CP1", 1)
     assert engine.feed([traffic.call(0), traffic.loss(60, "station")]) == []
-    assert [f.verdict for f in engine.feed([traffic.closed(61)])] == ["violation"]
+    assert [f.verdict for f in engine.feed([traffic.closed(61, closed_by="csms")])] == ["violation"]
+    # Cut by the station: the CSMS may have lost the network before the CALL.
+    engine = Engine([UNANSWERED])
+    engine.hear("CP1", 1)
+    found = engine.feed([traffic.call(0), traffic.call(60), traffic.closed(61)])
+    assert [f.verdict for f in found] == ["inconclusive"]
 
 
 def test_a_side_that_was_never_heard_of_may_not_have_been_captured() -> None:
