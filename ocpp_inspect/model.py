@@ -25,7 +25,9 @@ import numpy.typing as npt
 
 Side: TypeAlias = Literal["station", "csms", "unknown"]
 Kind: TypeAlias = Literal["CALL", "CALLRESULT", "CALLERROR", "CALLRESULTERROR", "SEND", "INVALID"]
-Layer: TypeAlias = Literal["capture", "network", "tcp", "tls", "http", "ws", "ocpp", "rpc", "schema", "pipeline"]
+Layer: TypeAlias = Literal[
+    "capture", "network", "tcp", "tls", "http", "ws", "ocpp", "rpc", "schema", "pipeline", "proxy"
+]
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Verdict: TypeAlias = Literal["violation", "inconclusive"]
 Blame: TypeAlias = Literal["station", "csms", "network", "unknown"]
