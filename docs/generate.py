@@ -1,4 +1,4 @@
-"""Writes the documents that are made from their source: rules, anomalies, command line, pictures.
+"""Writes the documents that are made from their source: rules, anomalies, coverage, pictures.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1 and name the stale ones
@@ -55,6 +55,16 @@ def rules() -> Iterator[tuple[Path, str]]:
         yield HERE / "rules" / f"{rule.id}.md", page(rule)
 
 
+def coverage() -> Iterator[tuple[Path, str]]:
+    """docs/coverage.md: what the rules look at, and what became of every idea."""
+    import coverage_page as page
+
+    from ocpp_inspect.engine import load_rules
+    from ocpp_inspect.resources import data_directory
+
+    yield HERE / "coverage.md", NOTICE + page.text(load_rules([data_directory("rules")]))
+
+
 def pictures() -> Iterator[tuple[Path, str]]:
     """docs/pictures/: what `analyze` and `timeline` print for one faulty sample, as SVG."""
     from ocpp_inspect.pipeline import Options, temporary_analysis
@@ -100,7 +110,7 @@ def main(arguments: list[str]) -> int:
     os.chdir(HERE.parent)
     stale = []
     made = set()
-    for make in (anomalies, rules, pictures):
+    for make in (anomalies, rules, coverage, pictures):
         for path, text in make():
             made.add(path)
             if path.exists() and _says(path.read_text(encoding="utf-8")) == _says(text):
