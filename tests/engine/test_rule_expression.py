@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_making import Traffic, judge, make
 
@@ -157,11 +157,13 @@ expressions = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(expressions, json_values)
 def test_no_expression_raises_or_is_both_true_and_false(expression: str, payload: Any) -> None:
     verdict(expression, payload)
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_not_turns_the_verdict_round(payload: Any) -> None:
     for expression in ("payload.a == 1", "payload.a in payload.b", "payload.a < payload.b", "payload.a"):
