@@ -290,6 +290,9 @@ STORE_BATCH_BYTES: Final = 4 * 1024 * 1024
 STORE_MEMORY_BYTES: Final = 64 * 1024 * 1024
 """Memory that DuckDB may use while a run is written; the parent then stays near 230 MB whatever the run."""
 
+STORE_LOG_BYTES: Final = 16 * 1024 * 1024
+"""Log beside a database that is being recorded, before it is folded in: opening the database reads it in 50 ms."""
+
 STORE_MEMORY_MAXIMUM_BYTES: Final = 1024 * 1024 * 1024
 """What that grows to when the messages are huge: DuckDB handles 2,048 rows at once, whatever their size."""
 
@@ -348,3 +351,13 @@ HELD_SEGMENTS: Final = 64
 
 HELD_OCTETS: Final = 16 * 1024
 """Payload octets that one such connection may wait with: twice the usual limit on a request head."""
+
+RECORDING_ROWS: Final = 5_000
+"""Rows after which a recording commits, though its second is not over."""
+
+RECORDING_HELD_BYTES: Final = 64 * 1024 * 1024
+"""Rows (as Arrow columns) that a recording holds while its database cannot be written: the disk is full, or somebody
+reads. Hours of a site of a hundred stations; beyond it rows are lost, counted and told."""
+
+RECORDING_SCRATCH_BYTES: Final = 1024 * 1024 * 1024
+"""Size of the temporary database of a recording that was given none; then it stops growing, and says so."""

@@ -49,6 +49,7 @@ def query(
 
       ocpp-inspect query site.duckdb "SELECT * FROM messages" --output messages.parquet
     """
+    from ocpp_inspect.pipeline.lending import borrow
     from ocpp_inspect.report.safe import safe
     from ocpp_inspect.store.query import TABLES_SQL, Database
     from ocpp_inspect.store.writer import StoreError
@@ -57,6 +58,7 @@ def query(
         _fail("give one SQL statement, or --tables; `ocpp-inspect query DB 'SELECT * FROM stations'`")
     statement = TABLES_SQL if tables else sys.stdin.read() if sql == "-" else sql
     chosen = output_format or _format_of(output)
+    borrow(database)
     try:
         with Database(database) as opened:
             result = opened.run(statement)

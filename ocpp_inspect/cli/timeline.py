@@ -95,12 +95,15 @@ def timeline(
 def _opened(source: list[Path], stack: ExitStack) -> tuple[Any, Path | None]:
     """A read-only connection: to the database given, or to a temporary one made from the captures given."""
     from ocpp_inspect.cli.failures import fail
+    from ocpp_inspect.pipeline.lending import borrow
     from ocpp_inspect.report.opened import NotADatabaseError, is_database, open_database
 
     for each in source:
         if str(each) != "-" and not each.exists() and not any(sign in str(each) for sign in "*?["):
             fail(f"{_shown(str(each))}: no such file")
     path = source[0] if len(source) == 1 and is_database(source[0]) else None
+    if path is not None:
+        borrow(path)
     try:
         database = open_database(path or stack.enter_context(_analysed(source)))
     except NotADatabaseError as error:
@@ -184,27 +187,37 @@ def _show(database: Any, options: TimelineOptions) -> Any:
 
 
 def _follow(database: Any, path: Path, options: TimelineOptions, last: Any) -> None:
-    """Look for new events whenever the file has changed; the writer replaces it as a whole."""
+    """Look for new events whenever the file has changed; who records in it gets it back between two looks."""
     import time
 
     import msgspec
 
+    from ocpp_inspect.pipeline.lending import borrow
     from ocpp_inspect.report.opened import NotADatabaseError, open_database
 
-    seen = path.stat()
+    seen = _state(path)
+    database.close()
     while True:
         time.sleep(_POLL_S)
+        now = _state(path)
+        if now == seen:
+            continue
         try:
-            now = path.stat()
-            if (now.st_mtime_ns, now.st_ino, now.st_size) == (seen.st_mtime_ns, seen.st_ino, seen.st_size):
-                continue
-            database.close()
+            borrow(path)
             database = open_database(path)
-        except (FileNotFoundError, NotADatabaseError):
+        except NotADatabaseError:
             continue  # between two versions of the file
         seen = now
         choice = msgspec.structs.replace(options.choice, after=last)
         last = _show(database, msgspec.structs.replace(options, choice=choice)) or last
+        database.close()
+
+
+def _state(path: Path) -> list[tuple[int, int, int]]:
+    """What changes whenever the database does: of the file, and of the log that DuckDB keeps beside it."""
+    files = (path, path.with_name(path.name + ".wal"))
+    found = [file.stat() for file in files if file.exists()]
+    return [(each.st_mtime_ns, each.st_ino, each.st_size) for each in found]
 
 
 def _shown(text: str) -> str:

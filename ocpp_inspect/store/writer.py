@@ -35,7 +35,7 @@ __all__ = ["Batches", "StoreError", "Writer", "next_capture_id"]
 
 _VECTOR_ROWS: Final = 2048  # DuckDB's STANDARD_VECTOR_SIZE
 _TABLES: Final = ("captures", "counters", *SCHEMAS)
-_INSERT: Final = {
+INSERT: Final = {
     table: f"INSERT INTO {table} ({', '.join(schema.names)}) SELECT {', '.join(schema.names)} FROM incoming"  # noqa: S608
     for table, schema in SCHEMAS.items()
 }
@@ -69,7 +69,8 @@ def _settings() -> dict[str, str | bool | int | float | list[str]]:
     }
 
 
-def _open(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def open_file(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection with the settings of this package. Raises StoreError with what to do."""
     try:
         return duckdb.connect(str(path), read_only=read_only, config=_settings())
     except duckdb.IOException as error:
@@ -94,9 +95,9 @@ def next_capture_id(path: Path | None) -> int:
         return 1
     if path.is_dir():
         raise StoreError(f"{path}: is a directory; name a file")
-    connection = _open(path, read_only=True)
+    connection = open_file(path, read_only=True)
     try:
-        if not _tables(connection):
+        if not own_tables(connection):
             return 1
         row = connection.execute("SELECT coalesce(max(capture_id), 0) + 1 FROM captures").fetchone()
         return int(row[0]) if row else 1
@@ -106,7 +107,8 @@ def next_capture_id(path: Path | None) -> int:
         connection.close()
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def own_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Our tables that a database has already."""
     rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary").fetchall()
     return {name for (name,) in rows if name in _TABLES}
 
@@ -156,12 +158,12 @@ class Writer:
         self._connection = connection = self._open_target()
         with self._whole_or_nothing():
             connection.execute("BEGIN")
-            if _tables(connection):
+            if own_tables(connection):
                 self._check_layout(connection)
             connection.execute(sql_text("schema.sql"))
             connection.execute(sql_text("views.sql"))
             empty = pa.RecordBatch.from_pylist([], schema=SCHEMAS["findings"])
-            _insert(connection, "CREATE TEMP TABLE staged_findings AS SELECT * FROM incoming", empty)
+            insert(connection, "CREATE TEMP TABLE staged_findings AS SELECT * FROM incoming", empty)
             self._admit(connection, captures)
 
     def write(self, batches: Batches) -> None:
@@ -170,7 +172,7 @@ class Writer:
         with self._whole_or_nothing():
             for table, batch in batches.items():
                 self._reserve(connection, batch)
-                _insert(connection, _STAGE if table == "findings" else _INSERT[table], batch)
+                insert(connection, _STAGE if table == "findings" else INSERT[table], batch)
 
     def commit(self, captures: Sequence[CaptureInfo], counters: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """Add the captures with their final figures, and make the run visible.
@@ -185,11 +187,9 @@ class Writer:
             for capture in captures:
                 self._refuse_same_packets(connection, capture)
             for capture in captures:
-                _insert_capture(connection, capture, self._fingerprints[capture.capture])
-            for room, numbers in (counters or {}).items() if captures else ():
-                for name, number in numbers.items():
-                    row = [captures[0].capture, room, name, number]
-                    connection.execute("INSERT INTO counters VALUES ($1, $2, $3, $4)", row)
+                insert_capture(connection, capture, self._fingerprints[capture.capture])
+            if captures:
+                insert_counters(connection, captures[0], counters or {})
             connection.execute(_NUMBER_FINDINGS)
             connection.execute("DROP TABLE temp.staged_findings")
             connection.execute("COMMIT")
@@ -197,7 +197,7 @@ class Writer:
             connection.close()
             self._connection = None
             if self._partial is not None:
-                _wal(self.database).unlink(missing_ok=True)  # left by a database that somebody deleted
+                log_of(self.database).unlink(missing_ok=True)  # left by a database that somebody deleted
                 self._partial.replace(self.database)
                 self._partial = None
 
@@ -244,19 +244,19 @@ class Writer:
         if target.is_dir():
             raise StoreError(f"{target}: is a directory; name a file")
         if _has_content(target):
-            return _open(target)
+            return open_file(target)
         if not target.parent.is_dir():
             raise StoreError(f"{target.parent}: no such directory")
         partial = target.with_name(f".{target.name}.partial")
         if partial.exists():
             try:
-                _open(partial).close()  # the lock of a run that still lives refuses this
+                open_file(partial).close()  # the lock of a run that still lives refuses this
             except StoreError as error:
                 if "in use" in str(error):
                     raise StoreError(f"{target}: another run is writing it; wait until it is done") from error
             _remove(partial)  # what a killed run left
-        _wal(partial).unlink(missing_ok=True)
-        connection = _open(partial)
+        log_of(partial).unlink(missing_ok=True)
+        connection = open_file(partial)
         self._partial = partial
         return connection
 
@@ -320,7 +320,8 @@ class Writer:
                 connection.execute(f"DELETE FROM {table} WHERE capture_id = $1", [number])  # noqa: S608 - our own names
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, sql: str, batch: pa.RecordBatch) -> None:
+def insert(connection: duckdb.DuckDBPyConnection, sql: str, batch: pa.RecordBatch) -> None:
+    """Run a statement that selects from `incoming`, which is the batch."""
     # DuckDB finds `incoming` among our local names. To register it would put it into the catalogue, whose old entries
     # live until the transaction ends, and every batch with them.
     incoming = pa.Table.from_batches([batch])
@@ -333,17 +334,28 @@ def _absolute(path: Path) -> str | None:
     return str(path.resolve()) if path.is_file() else None
 
 
-def _wal(database: Path) -> Path:
+def log_of(database: Path) -> Path:
     """The write-ahead log that DuckDB keeps beside the file."""
     return database.with_name(database.name + ".wal")
 
 
 def _remove(database: Path) -> None:
     database.unlink(missing_ok=True)
-    _wal(database).unlink(missing_ok=True)
+    log_of(database).unlink(missing_ok=True)
 
 
-def _insert_capture(connection: duckdb.DuckDBPyConnection, capture: CaptureInfo, mark: str | None) -> None:
+def insert_counters(
+    connection: duckdb.DuckDBPyConnection, capture: CaptureInfo, counters: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Keep what the rooms counted with one capture."""
+    for room, numbers in counters.items():
+        for name, number in numbers.items():
+            row = [capture.capture, room, name, number]
+            connection.execute("INSERT INTO counters VALUES ($1, $2, $3, $4)", row)
+
+
+def insert_capture(connection: duckdb.DuckDBPyConnection, capture: CaptureInfo, mark: str | None) -> None:
+    """Add the row of a capture; `mark` is the fingerprint of its file."""
     connection.execute(
         "INSERT INTO captures VALUES ($1, $2, $3, $4, $5, $6, make_timestamp_ns($7), make_timestamp_ns($8), "
         "$9, $10, $11, $12, $13, $14)",
@@ -354,8 +366,8 @@ def _insert_capture(connection: duckdb.DuckDBPyConnection, capture: CaptureInfo,
             mark,
             capture.format,
             [valid_text(text) for text in capture.link_types],
-            capture.first_ns if capture.packets else None,
-            capture.last_ns if capture.packets else None,
+            capture.first_ns if capture.packets or capture.first_ns else None,
+            capture.last_ns if capture.packets or capture.last_ns else None,
             capture.packets,
             capture.bytes,
             capture.dropped_packets,

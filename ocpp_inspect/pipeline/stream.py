@@ -1,0 +1,140 @@
+"""Stream items in, OCPP items and findings out: the rooms above TCP in a row, for every source of streams.
+
+The packet chain feeds it what TCP made of packets, the proxy what it relays. A source without packets makes up its
+packet keys: see `StreamChain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import structs
+
+from ocpp_inspect.engine import Engine, Rule
+from ocpp_inspect.engine.program import Program
+from ocpp_inspect.limits import NAMED_CONNECTIONS
+from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, StreamBatch, StreamItem, StreamOpened
+from ocpp_inspect.ocpp import Ocpp
+from ocpp_inspect.websocket import WebSockets
+
+_BY_POSITION = attrgetter("position")
+
+
+class Decoded(NamedTuple):
+    """What one batch gave, in position order."""
+
+    items: list[OcppItem]
+    findings: list[Finding]
+
+
+class StreamChain:
+    """WebSocket, OCPP and rules, connected.
+
+    Without packets (a proxy, a log) call `feed` with StreamOpened, StreamData and StreamClosed items such that
+
+    - every item has a new `position`, one higher than the one before, and `packet = packet_key(capture, position)`
+      with the `capture` number that the Recording was given: findings name that number as their frame;
+    - `connection` is the packet key of the connection's StreamOpened, on all of its items;
+    - `flow.pair` (and `pair`) is a small number that no other open connection has; numbers may be used again;
+    - direction 0 is a → b; with `client_direction=0` the charger is `flow.a`;
+    - `stream_offset` counts the octets of one direction from 0; one StreamData may hold any part of a frame;
+    - times are nanoseconds since the epoch and do not go back.
+
+    Call `tick` about once a second, so that what is overdue is told although nothing comes. Nothing here has a clock,
+    a thread or I/O; one owner calls it.
+
+    `learns_addresses=False`: only `ocpp.learn_address` tells which station an address has, not the upgrades fed.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule] | Program, *, validate: bool = True, learns_addresses: bool = True
+    ) -> None:
+        self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
+        self.websockets = WebSockets()
+        self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of, learns_addresses=learns_addresses)
+        self.engine = Engine(rules)
+        self._last_ns = 0
+
+    def feed(self, items: Sequence[StreamItem]) -> Decoded:
+        """Decode and judge items of any number of connections, in order of their positions."""
+        for item in items:
+            self._last_ns = max(self._last_ns, item.ts_ns)
+        return self.feed_batch(only_items(list(items)))
+
+    def feed_batch(
+        self,
+        streams: StreamBatch,
+        below: Sequence[Anomaly] = (),
+        losses: Sequence[Loss] = (),
+        *,
+        hands_on_losses: bool = True,
+    ) -> Decoded:
+        """Decode and judge a batch of the tcp room, with facts `below` TCP and `losses`, each at its position.
+
+        Another worker may hand on the losses; they are judged all the same.
+        """
+        for item in streams.items:
+            if type(item) is StreamOpened:
+                self._note_endpoints(item)
+        items: list[OcppItem] = self.ocpp.feed(self.websockets.feed(streams))
+        if below:
+            items = sorted([*below, *items], key=_BY_POSITION)
+        # Behind what its packet gave: a CALL may have lost its answer.
+        judged = sorted([*items, *losses], key=_BY_POSITION) if losses else items
+        if hands_on_losses:
+            items = judged
+        findings = self.engine.feed(judged)
+        return Decoded([*items, *self.engine.take_anomalies()], findings)
+
+    def tick(self, now_ns: int) -> Decoded:
+        """Let time pass; `now_ns` is on the clock of the items' times."""
+        self._last_ns = max(self._last_ns, now_ns)
+        items = self.ocpp.feed(self.websockets.tick(now_ns))
+        findings = self.engine.feed(items) + self.engine.tick(now_ns)
+        return Decoded([*items, *self.engine.take_anomalies()], findings)
+
+    def finish(self, end_ns: int | None = None) -> Decoded:
+        """Close what is open at the end; `end_ns` None: at the latest time seen."""
+        end_ns = self._last_ns if end_ns is None else end_ns
+        items = self.ocpp.feed(self.websockets.finish(end_ns))
+        items += self.ocpp.finish(end_ns)
+        findings = self.engine.feed(items)
+        findings += self.engine.finish(end_ns)
+        return Decoded([*items, *self.engine.take_anomalies()], findings)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What each room counted: room → name → number."""
+        return {"websocket": dict(self.websockets.counters), "ocpp": structs.asdict(self.ocpp.counters)}
+
+    def _note_endpoints(self, item: StreamOpened) -> None:
+        flow = item.flow
+        self._endpoints[item.connection] = (
+            (flow.b, flow.b_port, flow.a, flow.a_port)
+            if item.client_direction == 1
+            else (flow.a, flow.a_port, flow.b, flow.b_port)
+        )
+        if len(self._endpoints) > NAMED_CONNECTIONS:
+            del self._endpoints[next(iter(self._endpoints))]
+
+    def _endpoints_of(self, connection: int, position: int) -> tuple[str, int, str, int] | None:
+        """(client, port, server, port); without a handshake the websocket room knows the client by its masking."""
+        return self.websockets.endpoints(connection, position) or self._endpoints.get(connection)
+
+
+def only_items(items: list[StreamItem]) -> StreamBatch:
+    """A batch without columns."""
+    none = np.zeros(0, dtype=np.int64)
+    octets = np.zeros(0, dtype=np.uint8)
+    return StreamBatch(octets, none, none, none, none, none, none, none, none, items)
+
+
+def losses_of_drops(anomalies: Sequence[Anomaly]) -> list[Loss]:
+    """What the capturing machine dropped may belong to any connection: a loss of all of them (connection 0)."""
+    return [
+        Loss(0, "unknown", anomaly.ts_ns, anomaly.packet, anomaly.position, "drops")
+        for anomaly in anomalies
+        if anomaly.name == "capture.dropped_packets"
+    ]
