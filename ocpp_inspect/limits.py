@@ -361,3 +361,14 @@ reads. Hours of a site of a hundred stations; beyond it rows are lost, counted a
 
 RECORDING_SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """Size of the temporary database of a recording that was given none; then it stops growing, and says so."""
+
+# --- replay ----------------------------------------------------------------------------------------------------
+
+REPLAY_MESSAGES: Final = 200_000
+"""Messages of a recording that is replayed: a busy station's month. They are in memory as a whole."""
+
+REPLAY_BYTES: Final = 256 * 1024 * 1024
+"""The same in octets of message text."""
+
+REPLAY_NOTES: Final = 10_000
+"""CALLs of the peer, and other events, that one replay tells one by one: a peer that floods must not fill memory."""
