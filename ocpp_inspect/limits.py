@@ -268,6 +268,12 @@ RULE_WITHIN_NS: Final = 30 * 24 * 3600 * 10**9
 RULE_COUNT: Final = 1000
 """Largest `count.max`: its time-stamps are kept."""
 
+RULE_CAUSE_NS: Final = 600 * 10**9
+"""10 min: how long ago a finding may be that explains another one: as long as most time limits of the protocol."""
+
+ACCEPTANCES: Final = 10_000
+"""Entries of a baseline and of quirks together: each finding is compared with all of them."""
+
 FINDINGS_PER_RULE: Final = 200
 """Findings of one rule about one station that are told one by one; the rest is counted in a last one."""
 
@@ -361,14 +367,3 @@ reads. Hours of a site of a hundred stations; beyond it rows are lost, counted a
 
 RECORDING_SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """Size of the temporary database of a recording that was given none; then it stops growing, and says so."""
-
-# --- replay ----------------------------------------------------------------------------------------------------
-
-REPLAY_MESSAGES: Final = 200_000
-"""Messages of a recording that is replayed: a busy station's month. They are in memory as a whole."""
-
-REPLAY_BYTES: Final = 256 * 1024 * 1024
-"""The same in octets of message text."""
-
-REPLAY_NOTES: Final = 10_000
-"""CALLs of the peer, and other events, that one replay tells one by one: a peer that floods must not fill memory."""

@@ -433,3 +433,5 @@ class Finding(msgspec.Struct):
     message_id: int = 0
     axis: Literal["conformance", "compatibility"] = "conformance"
     position: int = 0
+    accepted: str = ""  # why somebody accepts it (baseline, quirks); "": it is not accepted
+    cause: str = ""  # the rule of an earlier finding about the station that explains this one

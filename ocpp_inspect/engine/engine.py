@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from ocpp_inspect.engine.acceptance import Acceptance, accept
 from ocpp_inspect.engine.compile import Handler
 from ocpp_inspect.engine.monitor import Monitor, Remark
 from ocpp_inspect.engine.plug import load_monitor
@@ -48,7 +49,14 @@ _VERSION_OF: Final = {"ocpp1.6": "1.6", "ocpp2.0": "2.0", "ocpp2.0.1": "2.0.1", 
 class Engine:
     """Runs rules."""
 
-    def __init__(self, rules: Sequence[Rule] | Program, *, stations: int = RULE_STATIONS) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule] | Program,
+        *,
+        stations: int = RULE_STATIONS,
+        acceptances: Sequence[Acceptance] = (),
+    ) -> None:
+        self._acceptances = acceptances
         program = rules if isinstance(rules, Program) else Program(rules, load_monitor)
         self.program = program
         self.findings: list[Finding] = []
@@ -320,6 +328,8 @@ class Engine:
     def _take(self) -> list[Finding]:
         found, self.findings = self.findings, []
         self.counters["findings"] += len(found)
+        if self._acceptances and found:
+            accept(found, self._acceptances)
         return found
 
 

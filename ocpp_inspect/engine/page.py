@@ -32,15 +32,38 @@ def page(rule: Rule) -> str:
         ("to blame", _BLAME[rule.blame]),
         ("reference", rule.reference),
     ]
+    if rule.follows:
+        facts.append(("may follow from", ", ".join(f"[{cause}]({cause}.md)" for cause in rule.follows)))
     parts = [f"# {rule.id}: {rule.title}", "| | |\n|---|---|\n" + "\n".join(f"| {k} | {_cell(v)} |" for k, v in facts)]
     for title, text in (("Why it matters", rule.why), ("When it is harmless", rule.benign)):
         if text:
             parts += [f"## {title}", text.strip()]
+    parts += ["## What to tell the other side", _advice(rule)]
     parts += ["## What it looks at", _meaning(rule)]
     parts += ["## Examples", "`>` is from the station, `<` from the CSMS; a line ending in `# ID` causes that finding."]
     parts += [f"```text\n{example.rstrip()}\n```" for example in rule.examples]
     parts.append(f"Leave it out with `--ignore {rule.id}`.")
     return "\n\n".join(parts) + "\n"
+
+
+_MAKER = {
+    "station": "the maker of the station",
+    "csms": "the operator of the CSMS",
+    "network": "whoever runs the network between them",
+    "unknown": "both sides",
+    "sender": "the maker of the side that sent it",
+    "receiver": "the maker of the side that received it",
+}
+
+
+def _advice(rule: Rule) -> str:
+    """What a field engineer writes into the ticket."""
+    demand = "breaks" if rule.axis == "conformance" else "is known to trouble others, see"
+    return (
+        f"To {_MAKER[rule.blame]}: {rule.title[0].lower() if rule.title[1:2].islower() else rule.title[0]}"
+        f"{rule.title[1:].rstrip('.')}. This {demand} {rule.reference}. Send the frames that the finding names: "
+        "`ocpp-inspect timeline CAPTURE --problems` shows them with what came before and after."
+    )
 
 
 def index(rules: Sequence[Rule]) -> str:

@@ -23,6 +23,8 @@ class Program:
 
     def __init__(self, rules: Iterable[Rule], load_monitor: Callable[[Rule], type[Monitor]]) -> None:
         self.rules = sorted(rules, key=lambda rule: rule.id)
+        self.follows = {rule.id: rule.follows for rule in self.rules if rule.follows}
+        self.causes = frozenset(cause for causes in self.follows.values() for cause in causes)
         self.slots = 0
         self.judges: list[Judge] = []
         self.monitors: list[tuple[int, Judge]] = []

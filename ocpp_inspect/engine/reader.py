@@ -17,7 +17,8 @@ from ocpp_inspect.model import Severity
 
 _KEYS: Final = (
     "id", "name", "title", "aliases", "severity", "axis", "blame", "versions", "block", "tags", "reference", "why",
-    "benign", "when", "where", "by", "remember", "require", "expect", "count", "python", "message", "examples",
+    "benign", "follows", "when", "where", "by", "remember", "require", "expect", "count", "python", "message",
+    "examples",
 )  # fmt: skip
 _REQUIRED: Final = ("id", "name", "title", "severity", "reference", "when", "message", "examples")
 _SEVERITIES: Final = ("error", "warning", "info")
@@ -78,6 +79,7 @@ class _Reader:
             why=keys["why"].text() if "why" in keys else "",
             benign=keys["benign"].text() if "benign" in keys else "",
             aliases=self._words("aliases"),
+            follows=self._follows(),
             tags=self._words("tags"),
             where=where,
             by=by,
@@ -104,6 +106,13 @@ class _Reader:
 
     def _words(self, key: str) -> tuple[str, ...]:
         return tuple(node.text() for node in self._keys[key].texts()) if key in self._keys else ()
+
+    def _follows(self) -> tuple[str, ...]:
+        nodes = self._keys["follows"].texts() if "follows" in self._keys else []
+        for node in nodes:
+            if not _ID.match(node.text()):
+                raise node.error(f"{node.text()!r} is no rule's id", "such as CON-001")
+        return tuple(node.text() for node in nodes)
 
     def _severity(self, node: Node) -> tuple[Severity, dict[str, Severity]]:
         if isinstance(node.value, str):

@@ -87,6 +87,7 @@ class Rule(msgspec.Struct, frozen=True):
     why: str = ""
     benign: str = ""
     aliases: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()  # ids of rules whose findings explain those of this one
     tags: tuple[str, ...] = ()
     where: str = ""
     by: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ class StationState:
     """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
 
     __slots__ = (
-        "about", "blind", "config", "config_uncertain", "due", "engine", "failed", "heap", "heard", "last_ns",
+        "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "failed", "heap", "heard", "last_ns",
         "limits", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version",
         "whole",
     )  # fmt: skip
@@ -72,6 +72,7 @@ class StationState:
         self.version = ""
         self.tables: Tables = engine.program.messages[""]  # dispatch of its version
         self.about: OcppMessage | None = None
+        self.causes: dict[str, int] = {}  # rule that explains others → time of its last finding
         self.told: dict[str, int] = {}  # rule → findings told
         self.untold: dict[str, list[Any]] = {}  # rule → [number, last finding]
         self.failed: set[int] = set()  # slots of Python rules that raised

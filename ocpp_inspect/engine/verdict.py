@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from ocpp_inspect.engine.rule import Rule, Within
 from ocpp_inspect.engine.state import ANYWHERE, EMPTY, NEVER, Due, StationState, Wait
-from ocpp_inspect.limits import FINDING_TEXT_CHARACTERS, FINDINGS_PER_RULE, RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
+from ocpp_inspect.limits import (
+    FINDING_TEXT_CHARACTERS,
+    FINDINGS_PER_RULE,
+    RULE_CAUSE_NS,
+    RULE_KEYS,
+    RULE_WAITS,
+    RULE_WITHIN_NS,
+)
 from ocpp_inspect.model import MESSAGES_PER_PACKET, Blame, Finding, OcppItem, OcppMessage, Verdict
 
 UNKNOWN: Final = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
@@ -188,6 +195,11 @@ class Judge:
 
 def publish(st: StationState, finding: Finding) -> None:
     """Tell a finding, or count it when too many of its rule were told about this station."""
+    follows = st.engine.program.follows
+    if finding.rule in follows:
+        finding.cause = _cause(st, finding, follows[finding.rule])
+    if finding.rule in st.engine.program.causes:
+        st.causes[finding.rule] = finding.ts_ns
     told = st.told.get(finding.rule, 0)
     if told < FINDINGS_PER_RULE:
         st.told[finding.rule] = told + 1
@@ -199,6 +211,15 @@ def publish(st: StationState, finding: Finding) -> None:
     else:
         untold[0] += 1
         untold[1] = finding
+
+
+def _cause(st: StationState, finding: Finding, follows: tuple[str, ...]) -> str:
+    """The first rule of `follows` that was broken at the same station shortly before."""
+    for rule in follows:
+        broken_ns = st.causes.get(rule)
+        if broken_ns is not None and abs(finding.ts_ns - broken_ns) <= RULE_CAUSE_NS:
+            return rule
+    return ""
 
 
 def settle(st: StationState, wait: Wait) -> None:

@@ -308,6 +308,8 @@ def _finding_row(item: Finding) -> tuple[Any, ...]:
         [capture for capture, _ in evidence],
         item.reference,
         item.message_id or None,
+        item.accepted or None,
+        item.cause or None,
     )
 
 

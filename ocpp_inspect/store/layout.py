@@ -149,6 +149,8 @@ SCHEMAS: Final[dict[str, Any]] = {
             ("evidence_captures", NUMBERS),
             ("reference", pa.string()),
             ("message_id", pa.int64()),
+            ("accepted", pa.string()),
+            ("cause", pa.string()),
         ]
     ),
 }

@@ -175,5 +175,7 @@ CREATE TABLE IF NOT EXISTS findings (
     evidence          BIGINT[],
     evidence_captures BIGINT[],
     reference         VARCHAR,
-    message_id        BIGINT
+    message_id        BIGINT,
+    accepted          VARCHAR,
+    cause             VARCHAR
 );

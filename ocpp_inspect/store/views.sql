@@ -449,7 +449,7 @@ links AS (
     GROUP BY station
 ),
 faults AS (
-    SELECT station, count(*) AS findings FROM findings WHERE verdict = 'violation' GROUP BY station
+    SELECT station, count(*) AS findings FROM findings WHERE verdict = 'violation' AND accepted IS NULL GROUP BY station
 ),
 names AS (
     SELECT station FROM traffic WHERE station IS NOT NULL
