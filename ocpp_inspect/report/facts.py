@@ -67,6 +67,10 @@ class FindingGroup(msgspec.Struct, frozen=True):
     text: str  # of the first
     frames: list[int]  # the first evidence of the first few
     capture_id: int
+    first_ns: int
+    last_ns: int
+    accepted: str = ""  # why somebody accepts them
+    cause: str = ""  # the rule whose finding explains them
 
 
 class LossGroup(msgspec.Struct, frozen=True):
@@ -116,6 +120,7 @@ class Facts(msgspec.Struct):
     warnings: int
     infos: int
     inconclusive: int
+    accepted: int
     stations_with_findings: int
     ocpp_connections: int
     refused_connections: int
@@ -147,8 +152,10 @@ def collect(database: Any, stations: int = 50, rows: int = 8) -> Facts:
         "SELECT count(*) FILTER (verdict = 'violation' AND severity = 'error'),"
         " count(*) FILTER (verdict = 'violation' AND severity = 'warning'),"
         " count(*) FILTER (verdict = 'violation' AND severity = 'info'),"
-        " count(*) FILTER (verdict = 'inconclusive'), count(DISTINCT coalesce(station, '')) FROM findings",
+        " count(*) FILTER (verdict = 'inconclusive'), count(DISTINCT coalesce(station, ''))"
+        " FROM findings WHERE accepted IS NULL",
     )
+    (accepted,) = _one(database, "SELECT count(*) FROM findings WHERE accepted IS NOT NULL")
     ocpp, refused, other, tls = _one(
         database,
         "SELECT count(*) FILTER (is_ocpp AND coalesce(upgrade_status, 101) = 101),"
@@ -163,6 +170,7 @@ def collect(database: Any, stations: int = 50, rows: int = 8) -> Facts:
         warnings,
         infos,
         inconclusive,
+        accepted,
         with_findings,
         ocpp,
         refused,
@@ -229,7 +237,7 @@ def _stations(database: Any, limit: int) -> tuple[list[Station], int]:
         " faults AS (SELECT coalesce(station, '') AS station,"
         "  count(*) FILTER (severity = 'error' AND verdict = 'violation') AS errors,"
         "  count(*) FILTER (severity = 'warning' AND verdict = 'violation') AS warnings, count(*) AS number"
-        "  FROM findings GROUP BY 1)"
+        "  FROM findings WHERE accepted IS NULL GROUP BY 1)"
         " SELECT names.station, vendor, model, firmware, serial_number, versions, epoch_ns(first_seen),"
         " epoch_ns(last_seen), connected_s, count(*) OVER ()"
         " FROM names LEFT JOIN stations USING (station) LEFT JOIN faults USING (station)"
@@ -295,17 +303,43 @@ def _findings(database: Any, stations: dict[str, Station]) -> None:
     for row in database.execute(
         "SELECT coalesce(station, ''), rule, any_value(name), severity, verdict, blame, any_value(reference),"  # noqa: S608
         " count(*),"
-        " left(arg_min(text, finding_id), 600), list(frame_no ORDER BY finding_id)[1:5], min(capture_id)"
-        " FROM findings GROUP BY coalesce(station, ''), rule, severity, verdict, blame"
-        f" ORDER BY verdict = 'inconclusive', {_ORDER}, count(*) DESC, rule"
+        " left(arg_min(text, finding_id), 600), list(frame_no ORDER BY finding_id)[1:5], min(capture_id),"
+        " epoch_ns(min(ts)), epoch_ns(max(ts)), accepted, cause"
+        " FROM findings GROUP BY coalesce(station, ''), rule, severity, verdict, blame, accepted, cause"
+        f" ORDER BY accepted IS NOT NULL, verdict = 'inconclusive', {_ORDER}, count(*) DESC, rule"
     ).fetchall():
         if station := stations.get(row[0]):
             rule, name, severity, verdict, blame, reference = (value or "" for value in row[1:7])
             frames = [frame for frame in row[9] if frame]
             group = FindingGroup(
-                rule, name, severity, verdict, blame, reference, row[7], row[8] or "", frames, row[10] or 0
-            )
+                rule, name, severity, verdict, blame, reference, row[7], row[8] or "", frames, row[10] or 0,
+                row[11] or 0, row[12] or 0, row[13] or "", row[14] or "",
+            )  # fmt: skip
             station.findings = [*station.findings, group]
+    for station in stations.values():
+        station.findings = _causes_first(station.findings)
+
+
+def _causes_first(groups: list[FindingGroup]) -> list[FindingGroup]:
+    """Each finding behind the one that explains it; those that explain each other stay where they are."""
+    ordered: list[FindingGroup] = []
+    waiting = list(groups)
+
+    def place(group: FindingGroup) -> None:
+        if group not in waiting:
+            return
+        waiting.remove(group)
+        ordered.append(group)
+        for other in [each for each in waiting if each.cause == group.rule]:
+            place(other)
+
+    present = {group.rule for group in groups}
+    for group in groups:
+        if group.cause not in present:
+            place(group)
+    for group in groups:
+        place(group)
+    return ordered
 
 
 def _losses(database: Any, stations: dict[str, Station]) -> None:
@@ -319,6 +353,8 @@ def _losses(database: Any, stations: dict[str, Station]) -> None:
 
 
 def severities(database: Any) -> dict[str, int]:
-    """Severity → number of findings that are violations; the inconclusive ones fail nobody."""
-    rows = database.execute("SELECT severity, count(*) FROM findings WHERE verdict = 'violation' GROUP BY severity")
+    """Severity → number of findings that are violations; those that are inconclusive or accepted fail nobody."""
+    rows = database.execute(
+        "SELECT severity, count(*) FROM findings WHERE verdict = 'violation' AND accepted IS NULL GROUP BY severity"
+    )
     return dict(rows.fetchall())

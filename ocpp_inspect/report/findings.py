@@ -15,13 +15,13 @@ def findings(database: Any, station: str | None = None) -> Iterator[Line]:
     """`CP1 frame 4711 RPC-005 error station: text [clause]`, in the order in which they were found."""
     cursor = database.cursor()
     cursor.execute(
-        "SELECT station, capture_id, frame_no, rule, severity, verdict, blame, left(text, 1000), reference,"
+        "SELECT station, capture_id, frame_no, rule, severity, verdict, blame, left(text, 1000), reference, accepted,"
         " (SELECT count(*) FROM captures) FROM findings WHERE (? IS NULL OR station = ?) ORDER BY finding_id",
         [station, station],
     )
     while rows := cursor.fetchmany(REPORT_ROWS):
-        for name, capture, frame, rule, severity, verdict, blame, text, reference, captures in rows:
-            _, style, label = finding_label(severity or "", verdict or "")
+        for name, capture, frame, rule, severity, verdict, blame, text, reference, accepted, captures in rows:
+            _, style, label = finding_label(severity or "", verdict or "", accepted or "")
             place = f"frame {frame or '?'}" + (f" of capture {capture}" if captures > 1 else "")
             line: Line = [(safe(name, 64) or "unknown station", "bold cyan"), (f" {place} ", FAINT)]
             line += [

@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from ocpp_inspect.limits import REPORT_ROWS
 from ocpp_inspect.report import facts as facts_of
+from ocpp_inspect.report.judged import Judged, judged
 
 FORMAT: Final = 1
 """Grows when a key is renamed or its meaning changes; new keys do not change it."""
@@ -72,7 +72,8 @@ def records(database: Any) -> Iterator[dict[str, Any]]:
         yield {"type": "capture", **_timed(msgspec.structs.asdict(capture))}
     for station in sorted(facts.stations, key=lambda each: (each.first_ns or 0, each.station)):
         yield {"type": "station", **_station(station)}
-    yield from _findings(database)
+    for finding in judged(database):
+        yield {"type": "finding", **_finding(finding)}
     for name, count, detail, frame in facts.anomalies:
         yield {"type": "anomaly", "name": name, "count": count, "first_detail": _text(detail), "first_frame": frame}
     for room, numbers in facts.counters.items():
@@ -84,6 +85,7 @@ def records(database: Any) -> Iterator[dict[str, Any]]:
         "warnings": facts.warnings,
         "infos": facts.infos,
         "inconclusive": facts.inconclusive,
+        "accepted": facts.accepted,
         "stations": facts.stations_total,
         "stations_with_findings": facts.stations_with_findings,
         "ocpp_connections": facts.ocpp_connections,
@@ -105,10 +107,20 @@ def _station(station: facts_of.Station) -> dict[str, Any]:
             "verdict": each.verdict,
             "blame": each.blame,
             "count": each.count,
+            "first": time(each.first_ns),
+            "last": time(each.last_ns),
+            "accepted": each.accepted or None,
+            "cause": each.cause or None,
         }
         for each in station.findings
     ]
     del fields["findings"]
+    return fields
+
+
+def _finding(finding: Judged) -> dict[str, Any]:
+    fields = _timed(msgspec.structs.asdict(finding))
+    fields["evidence"] = [{"capture_id": capture, "frame": frame} for capture, frame in finding.evidence]
     return fields
 
 
@@ -126,35 +138,3 @@ def _timed(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
-
-
-def _findings(database: Any) -> Iterator[dict[str, Any]]:
-    cursor = database.cursor()
-    cursor.execute(
-        "SELECT finding_id, rule, name, axis, severity, verdict, blame, station, connection_id, capture_id, frame_no,"
-        " epoch_ns(ts), text, evidence, evidence_captures, reference, message_id FROM findings ORDER BY finding_id"
-    )
-    while rows := cursor.fetchmany(REPORT_ROWS):
-        for row in rows:
-            frames, captures = row[13] or [], row[14] or []
-            yield {
-                "type": "finding",
-                "finding_id": row[0],
-                "rule": row[1],
-                "name": row[2],
-                "axis": row[3],
-                "severity": row[4],
-                "verdict": row[5],
-                "blame": row[6],
-                "station": row[7],
-                "connection_id": row[8],
-                "capture_id": row[9],
-                "frame": row[10],
-                "ts": time(row[11]),
-                "text": row[12],
-                "evidence": [
-                    {"capture_id": capture, "frame": frame} for capture, frame in zip(captures, frames, strict=False)
-                ],
-                "reference": row[15],
-                "message_id": row[16] or None,
-            }

@@ -189,6 +189,8 @@ FINDINGS: Final = _select(
         reference="left(f.reference, 120)",
         frames="f.evidence[1:6]",
         more="greatest(len(f.evidence) - 6, 0)",
+        accepted="left(f.accepted, 200)",
+        cause="f.cause",
         ts_ns="epoch_ns(f.ts)",
     ),
 )

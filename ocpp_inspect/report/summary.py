@@ -162,7 +162,8 @@ def _capture(capture: Capture) -> str:
 
 
 def _is_in_order(station: Station) -> bool:
-    return not (station.findings or station.losses or station.undecodable or station.refused or station.invalid)
+    open_findings = any(not group.accepted for group in station.findings)
+    return not (open_findings or station.losses or station.undecodable or station.refused or station.invalid)
 
 
 def _in_order(stations: list[Station], width: int) -> Iterator[Line]:
@@ -196,14 +197,17 @@ def _title(station: Station) -> tuple[Line, Line]:
     title: Line = [(clip(safe(station.station), 28) or "station unknown", "bold cyan")]
     if versions:
         title.append((f" OCPP {versions}", FAINT))
-    counts = {"error": 0, "warning": 0, "info": 0, "inconclusive": 0}
+    counts = {"error": 0, "warning": 0, "info": 0, "inconclusive": 0, "accepted": 0}
     for group in station.findings:
-        name = "inconclusive" if group.verdict == "inconclusive" else group.severity
+        name = "accepted" if group.accepted else "inconclusive" if group.verdict == "inconclusive" else group.severity
         counts[name if name in counts else "info"] += group.count
     note: Line = []
-    for name, style in (("error", "bold red"), ("warning", "bold yellow"), ("info", "blue"), ("inconclusive", FAINT)):
+    for name, style in (
+        ("error", "bold red"), ("warning", "bold yellow"), ("info", "blue"), ("inconclusive", FAINT),
+        ("accepted", FAINT),
+    ):  # fmt: skip
         if counts[name]:
-            text = f"{counts[name]} inconclusive" if name == "inconclusive" else amount(counts[name], name)
+            text = f"{counts[name]} {name}" if name in ("inconclusive", "accepted") else amount(counts[name], name)
             note += [(", ", FAINT)] if note else []
             note.append((text, style))
     return title, note or [("no findings", "green")]
@@ -238,8 +242,9 @@ def _body(station: Station, width: int, clock: Clock, today: str) -> list[Line]:
         body += _transactions(station, width, clock, today)
     if station.latencies:
         body += _field("slowest", ", ".join(_slow(each) for each in station.latencies[:_LATENCIES]), width)
+    explained = {group.rule for group in station.findings}
     for group in station.findings:
-        body += _finding(group, width)
+        body += _finding(group, width, follows=group.cause in explained, clock=clock)
     return body
 
 
@@ -314,17 +319,24 @@ def _transaction(each: Transaction, clock: Clock, today: str) -> tuple[str, ...]
     )
 
 
-def _finding(group: FindingGroup, width: int) -> list[Line]:
-    sign, style, label = finding_label(group.severity, group.verdict)
+def _finding(group: FindingGroup, width: int, *, follows: bool, clock: Clock) -> list[Line]:
+    """One rule's findings: how often, of whom, the first in words, its clause and frames, and what explains it."""
+    sign, style, label = finding_label(group.severity, group.verdict, group.accepted)
+    if follows:
+        sign = "└" + sign
     times = f"{group.count}× " if group.count > 1 else ""
+    if group.count > 1 and group.last_ns > group.first_ns:
+        times += f"in {span(group.last_ns - group.first_ns)} from {stamp(group.first_ns, clock)[11:19]}, "
     blame = f", {safe(group.blame, 20)}" if group.blame not in ("", "unknown") else ""
     frames = ", ".join(str(frame) for frame in group.frames) + (" …" if group.count > len(group.frames) else "")
     text = f"{times}{label}{blame}: {safe(group.text, 500)}"
     text += f" [{safe(group.reference, 100)}]" if group.reference else ""
     text += f" frame{'s' if len(group.frames) > 1 else ''} {frames}" if frames else ""
+    text += f" (follows from {safe(group.cause, 30)})" if follows else ""
+    text += f" (accepted: {safe(group.accepted, 200)})" if group.accepted else ""
     head = f"{sign} {safe(group.rule, 30)}"
     wrapped = wrap(text, width - _LABEL_CELLS)
-    text_style = FAINT if group.verdict == "inconclusive" else ""
+    text_style = FAINT if group.verdict == "inconclusive" or group.accepted else ""
     return [
         [(padded(head if number == 0 else "", _LABEL_CELLS - 1) + " ", style), (line, text_style)]
         for number, line in enumerate(wrapped)
@@ -357,6 +369,8 @@ def verdict(facts: Facts, width: int) -> Iterator[Line]:
             parts.append((amount(number, noun), style))
     if facts.inconclusive:
         parts.append((f"{facts.inconclusive} inconclusive", FAINT))
+    if facts.accepted:
+        parts.append((f"{facts.accepted} accepted", FAINT))
     if not facts.stations_total:
         yield from _hanging(
             [], "no OCPP found" + (": see the anomalies above" if facts.anomalies else ""), "bold yellow", width, 2

@@ -275,7 +275,9 @@ class Dialogue:
 
     def _finding(self, event: Event) -> list[Line]:
         extra = extra_of(event)
-        sign, style, label = finding_label(event.kind, str(extra.get("verdict") or ""))
+        sign, style, label = finding_label(
+            event.kind, str(extra.get("verdict") or ""), str(extra.get("accepted") or "")
+        )
         head = f"{sign} {safe(extra.get('rule') or '', 30)} "
         blame = safe(extra.get("blame") or "unknown", 20)
         words = f"{label}, {blame}: " if blame not in ("", "unknown") else f"{label}: "
@@ -285,6 +287,8 @@ class Dialogue:
         text = words + safe(extra.get("text") or "", 500)
         text += f" [{safe(extra.get('reference') or '', 100)}]" if extra.get("reference") else ""
         text += f" frame{'s' if len(extra.get('frames') or ()) > 1 else ''} {frames}{more}" if frames else ""
+        text += f", follows from {safe(extra['cause'], 30)}" if extra.get("cause") else ""
+        text += f", accepted: {safe(extra['accepted'], 200)}" if extra.get("accepted") else ""
         text += f", seen {together(span(late) + ' later')}" if late >= SECOND_NS else ""
         room = self._lanes + 9 + self._frame_cells - 4
         wrapped = wrap(text, room - 2, room - width_of(head))

@@ -32,10 +32,12 @@ _CLOSE_CODES: Final = {  # RFC 6455 §7.4.1 and the IANA registry
 }
 
 
-def finding_label(severity: str, verdict: str) -> tuple[str, str, str]:
+def finding_label(severity: str, verdict: str, accepted: str = "") -> tuple[str, str, str]:
     """(sign, style, words) of a finding."""
     sign, style = SEVERITIES.get(severity, ("•", "bold white"))
     severity = safe(severity, 20)
+    if accepted:
+        return sign, "dim", f"{severity}, accepted"
     if verdict == "inconclusive":
         return "?", "dim", f"{severity}, inconclusive"
     return sign, style, severity
