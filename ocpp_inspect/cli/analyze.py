@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """What `--format` takes."""
-
-    RICH = "rich"
-    JSON = "json"
-    JSONL = "jsonl"
-
-
-class FailOn(StrEnum):
-    """What `--fail-on` takes."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NEVER = "never"
+from ocpp_inspect.cli.formats import Format
+from ocpp_inspect.cli.reporter import FailOn, Reporter, acceptances_of
 
 
 def analyze(
@@ -48,10 +34,27 @@ def analyze(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: as many as it has cores.")
     ] = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.RICH,  # noqa: A002
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to tell the result.")] = Format.RICH,  # noqa: A002
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the report to this file; the summary still goes to the terminal."),
+    ] = None,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit 1 when there is a finding of at least this severity.")
     ] = FailOn.ERROR,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What is legal but known to break peers weighs one step more.")
+    ] = False,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option("--baseline", help="Findings that are known and accepted, each with a reason (repeatable)."),
+    ] = None,
+    quirks: Annotated[
+        list[Path] | None, typer.Option("--quirks", help="The same for single stations, with end dates (repeatable).")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option("--write-baseline", help="Accept today's findings: write them as a baseline.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Analyse captures: decode, judge, and say per station what was wrong, who is at fault and which frames prove it.
@@ -69,54 +72,33 @@ def analyze(
       ssh pi tcpdump -w - -s 0 port 9000 | ocpp-inspect analyze -
 
       ocpp-inspect analyze site.pcap --select RPC,SCH --format json
+
+      ocpp-inspect analyze run.pcap --baseline known.yaml --format sarif --output run.sarif
     """
+    from dataclasses import replace as replace_in
+
     from ocpp_inspect.cli.failures import said_clearly
     from ocpp_inspect.cli.progress import progress_bar
     from ocpp_inspect.pipeline import Options, temporary_analysis
     from ocpp_inspect.pipeline import analyze as run
 
-    options = Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore), jobs=jobs)
+    options = Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore), jobs=jobs, strict=strict)
     with said_clearly():
+        accepted = acceptances_of(options, [*(baseline or ()), *(quirks or ())])
+        options = replace_in(options, acceptances=accepted)
+        report = Reporter(options, format, output, fail_on, write_baseline)
         if db is not None:
             with progress_bar(not quiet) as progress:
                 run(captures, db, options, replace=replace, progress=progress)
-            code = _report(db, format, fail_on)
+            code = report.tell(db)
         else:
             with (
                 progress_bar(not quiet) as progress,
                 temporary_analysis(captures, options, progress=progress) as database,
             ):
-                code = _report(database, format, fail_on)
+                code = report.tell(database)
     sys.exit(code)
 
 
 def _split(values: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
-
-
-def _report(database: Path, form: Format, fail_on: FailOn) -> int:
-    """Print the result; returns the exit code."""
-    from ocpp_inspect.report import facts, machine
-    from ocpp_inspect.report.opened import open_database
-
-    opened = open_database(database)
-    try:
-        if form is Format.JSON:
-            sys.stdout.buffer.write(machine.document(opened))
-        elif form is Format.JSONL:
-            sys.stdout.buffer.writelines(machine.lines(opened))
-        else:
-            _print_summary(opened)
-        sys.stdout.flush()
-        found = facts.severities(opened)
-    finally:
-        opened.close()
-    limit = {FailOn.ERROR: ("error",), FailOn.WARNING: ("error", "warning"), FailOn.NEVER: ()}[fail_on]
-    return 1 if any(found.get(severity) for severity in limit) else 0
-
-
-def _print_summary(opened: Any) -> None:
-    from ocpp_inspect.cli.screen import print_lines, screen_width
-    from ocpp_inspect.report.summary import summary
-
-    print_lines(summary(opened, screen_width()))

@@ -29,10 +29,10 @@ def explain(
     from ocpp_inspect.cli.rules import find_rule
     from ocpp_inspect.engine import load_rules
     from ocpp_inspect.engine.page import page
-    from ocpp_inspect.resources import data_directory
+    from ocpp_inspect.pipeline.rules import directories_and
 
     with said_clearly():
-        found = find_rule(rule, load_rules([data_directory("rules"), *(rules or ())]))
+        found = find_rule(rule, load_rules(directories_and(rules)))
     text = page(found)
     if not sys.stdout.isatty():
         sys.stdout.write(text)

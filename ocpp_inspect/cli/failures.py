@@ -24,10 +24,11 @@ def said_clearly() -> Iterator[None]:
     """Turn the errors that rooms raise about a person's files and flags into one line each; bugs stay tracebacks."""
     from ocpp_inspect.capture import CaptureError
     from ocpp_inspect.engine import RuleError
+    from ocpp_inspect.plugins import PluginError
 
     try:
         yield
-    except (CaptureError, RuleError) as error:
+    except (CaptureError, RuleError, PluginError) as error:
         fail(str(error))
     except Exception as error:
         from ocpp_inspect.store import StoreError

@@ -17,6 +17,42 @@ if TYPE_CHECKING:
 
 _RULE_PAGE = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+\.md")
 
+_RULE_ID = re.compile(r"[A-Z][A-Z0-9]{0,9}-\d{3}")
+_RULE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_TEMPLATE = """\
+id: {id}
+name: {name}
+title: A Heartbeat comes less than a second after the last one   # the fault in one sentence
+severity: warning              # error | warning | info
+axis: compatibility            # conformance: a document demands it; compatibility: it breaks in the field
+blame: station                 # station | csms | network | unknown | sender | receiver
+versions: ["1.6", "2.0.1"]     # leave it out for all
+reference: our own experience  # document and clause
+why: What goes wrong because of it.
+benign: When it is harmless.
+when: Heartbeat.request        # docs/rule-language.md has all triggers, names and functions
+by: [connection]
+remember:
+  - {{when: Heartbeat.request, set: {{before: ts}}}}
+require: ts - before >= 1      # unknown (no Heartbeat before) decides nothing
+message: "Heartbeat {{ts - before:.1f}} s after the last one"
+examples:
+  - |
+    0    > [2,"1","Heartbeat",{{}}]
+    0.1  < [3,"1",{{"currentTime":"2026-01-01T00:00:00Z"}}]
+    0.5  > [2,"2","Heartbeat",{{}}]    # {id}
+    0.6  < [3,"2",{{"currentTime":"2026-01-01T00:00:00Z"}}]
+  - |
+    0    > [2,"1","Heartbeat",{{}}]
+    0.1  < [3,"1",{{"currentTime":"2026-01-01T00:00:00Z"}}]
+    60   > [2,"2","Heartbeat",{{}}]
+    60.1 < [3,"2",{{"currentTime":"2026-01-01T00:01:00Z"}}]
+  - |
+    0    joined
+    0.1  > [2,"1","Heartbeat",{{}}]
+    0.2  < [3,"1",{{"currentTime":"2026-01-01T00:00:00Z"}}]
+"""
+
 app = typer.Typer(no_args_is_help=True, help="List, show, check and test rules, and write their pages.")
 
 _Directories = Annotated[
@@ -96,6 +132,41 @@ def show(
     console = _console()
     console.print(found.path, style="dim")
     console.print(Syntax(found.source, "yaml", background_color="default", word_wrap=True))
+
+
+@app.command()
+def new(
+    rule: Annotated[str, typer.Argument(help="The new id, such as ACME-001.", metavar="ID")],
+    directory: Annotated[Path, typer.Argument(help="Where its file goes.", metavar="DIR")] = Path(),
+    name: Annotated[str, typer.Option("--name", help="The fault in kebab-case.")] = "",
+) -> None:
+    """Write a template of a rule, with its examples, that `rules test` accepts; change it step by step.
+
+    [bold]Examples[/bold]
+
+      ocpp-inspect rules new ACME-001 our-rules
+
+      ocpp-inspect rules new ACME-002 our-rules --name heartbeat-too-often
+    """
+    if not _RULE_ID.fullmatch(rule):
+        _fail(f"{rule!r} is no rule id: capitals and digits, a dash, three digits, such as ACME-001")
+    fault = name or f"{rule.lower()}-says-what-is-wrong"
+    if not _RULE_NAME.fullmatch(fault):
+        _fail(f"{fault!r} is no rule name: small words joined by dashes, such as heartbeat-too-often")
+    taken = [known for known in _load(None) if rule == known.id or fault in (known.name, *known.aliases)]
+    if taken:
+        _fail(f"{taken[0].id} {taken[0].name} exists already: {taken[0].title}")
+    path = directory / f"{rule}-{fault.removeprefix(rule.lower() + '-')}.yaml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_TEMPLATE.format(id=rule, name=fault))
+    except FileExistsError:
+        _fail(f"{path} exists already; take another id or remove it")
+    except OSError as error:
+        _fail(f"{path}: cannot be written: {error.strerror}")
+    typer.echo(path)
+    typer.echo(f"next: edit it, then `ocpp-inspect rules test {path}`", err=True)
 
 
 @app.command()
@@ -237,9 +308,10 @@ def find_rule(word: str, rules: list[Rule]) -> Rule:
 def _load(directories: list[Path] | None, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> list[Rule]:
     from ocpp_inspect.cli.failures import said_clearly
     from ocpp_inspect.engine import load_rules
+    from ocpp_inspect.pipeline.rules import directories_and
 
     with said_clearly():
-        return load_rules([_built_in(), *(directories or ())], select, ignore)
+        return load_rules(directories_and(directories), select, ignore)
 
 
 def _built_in() -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ocpp_inspect.engine import Rule
+from ocpp_inspect.engine import Acceptance, Rule
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.model import Finding, OcppItem, PacketBatch, SegmentBatch
 from ocpp_inspect.network import Network
@@ -24,11 +24,17 @@ class Chain:
     """The rooms of worker `index` of `count`, connected."""
 
     def __init__(
-        self, rules: Sequence[Rule] | Program, *, validate: bool = True, index: int = 0, count: int = 1
+        self,
+        rules: Sequence[Rule] | Program,
+        *,
+        validate: bool = True,
+        acceptances: Sequence[Acceptance] = (),
+        index: int = 0,
+        count: int = 1,
     ) -> None:
         self.network = Network()
         self.tcp = Tcp()
-        self.streams = StreamChain(rules, validate=validate, learns_addresses=False)
+        self.streams = StreamChain(rules, validate=validate, acceptances=acceptances, learns_addresses=False)
         self.websockets = self.streams.websockets
         self.ocpp = self.streams.ocpp
         self.engine = self.streams.engine

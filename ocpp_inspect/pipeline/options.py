@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ocpp_inspect.engine import Acceptance
 from ocpp_inspect.model import CaptureInfo
 
 Progress = Callable[[int, int | None], None]
@@ -21,6 +22,8 @@ class Options:
     ignore: tuple[str, ...] = ()
     jobs: int | None = None
     validate: bool = True
+    strict: bool = False  # what is legal but known to break peers weighs one step more
+    acceptances: tuple[Acceptance, ...] = ()  # findings that are known, in force
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
-from ocpp_inspect.engine import Engine, Rule
+from ocpp_inspect.engine import Acceptance, Engine, Rule
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import NAMED_CONNECTIONS
 from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, StreamBatch, StreamItem, StreamOpened
@@ -50,12 +50,17 @@ class StreamChain:
     """
 
     def __init__(
-        self, rules: Sequence[Rule] | Program, *, validate: bool = True, learns_addresses: bool = True
+        self,
+        rules: Sequence[Rule] | Program,
+        *,
+        validate: bool = True,
+        acceptances: Sequence[Acceptance] = (),
+        learns_addresses: bool = True,
     ) -> None:
         self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
         self.websockets = WebSockets()
         self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of, learns_addresses=learns_addresses)
-        self.engine = Engine(rules)
+        self.engine = Engine(rules, acceptances=acceptances)
         self._last_ns = 0
 
     def feed(self, items: Sequence[StreamItem]) -> Decoded:

@@ -167,7 +167,13 @@ def _decode(
     from ocpp_inspect.pipeline.rules import built_in_and
     from ocpp_inspect.store.columns import Columns
 
-    chain = Chain(built_in_and(options), validate=options.validate, index=index, count=count)
+    chain = Chain(
+        built_in_and(options),
+        validate=options.validate,
+        acceptances=options.acceptances,
+        index=index,
+        count=count,
+    )
     columns = Columns()
     # Decoded payloads hold no cycles: let reference counts free them and look for cycles rarely. Worth 8 % here.
     thresholds = gc.get_threshold()
