@@ -367,3 +367,49 @@ reads. Hours of a site of a hundred stations; beyond it rows are lost, counted a
 
 RECORDING_SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """Size of the temporary database of a recording that was given none; then it stops growing, and says so."""
+# --- proxy -----------------------------------------------------------------------------------------------------
+
+PROXY_CONNECTIONS: Final = 20_000
+"""Connections of stations at once; each takes two file descriptors and about 20 kB. More are refused."""
+
+PROXY_HANDSHAKE_S: Final = 15.0
+"""How long a station may take for TLS and the head of its first request; modems with 2 s of latency need 8."""
+
+PROXY_CONNECT_S: Final = 15.0
+"""How long the upstream may take to accept TCP and TLS."""
+
+PROXY_ANSWER_S: Final = 120.0
+"""How long the upstream may take to answer a request: longer than every CSMS's own limit."""
+
+PROXY_LINGER_S: Final = 1.0
+"""When one side has gone, how long the other one has left: the issue's figure."""
+
+PROXY_DRAIN_S: Final = 30.0
+"""How long octets of a side that has gone may take to reach a slow reader, as long as it reads at all."""
+
+PROXY_IDLE_S: Final = 26 * 3600.0
+"""Silence of both sides after which a WebSocket is ended. Heartbeats may be a day apart."""
+
+PROXY_HTTP_IDLE_S: Final = 300.0
+"""The same for connections of plain HTTP between two requests."""
+
+PROXY_FRAME_BYTES: Final = 64 * 1024 * 1024
+"""Longest WebSocket frame that is forwarded; real ones of OCPP stay below 1 MB. Its connection is ended."""
+
+PROXY_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Longest message that is put together to be held or changed; a longer one is forwarded as it comes."""
+
+PROXY_HELD_BYTES: Final = 32 * 1024 * 1024
+"""Octets that wait behind held messages of one sender before nothing more is read from it."""
+
+PROXY_HELD_MESSAGES: Final = 10_000
+"""Messages that may do so: an empty message costs memory too."""
+
+PROXY_QUEUE_BYTES: Final = 64 * 1024 * 1024
+"""Octets that wait for the analysis; beyond it they are forwarded without being looked at, counted and told."""
+
+PROXY_MIRROR_BYTES: Final = 4 * 1024 * 1024
+"""Octets that wait for a mirror that does not read; beyond it that mirror is given up."""
+
+PROXY_CERTIFICATES: Final = 1_000
+"""Server names for which certificates are made: a hostile client may ask for any number."""

@@ -8,6 +8,7 @@ ANOMALIES: Final[dict[str, str]] = {
     # --- what the proxy did by itself
     "proxy.answered": "The proxy itself answered a request, because it had no upstream for it or could not reach it.",
     "proxy.upstream_failed": "The upstream could not be reached, or its certificate was not accepted.",
+    "proxy.tls_failed": "The TLS handshake with a station failed; mostly it does not trust the proxy's certificate.",
     "proxy.limit": "A limit of the proxy ended this connection: handshake time, silence, frame size, number.",
     "proxy.not_analysed": "The analysis was behind: these octets were forwarded, but not looked at.",
     "proxy.ended": "The proxy was stopped while this connection was open.",
