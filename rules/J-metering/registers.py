@@ -1,7 +1,7 @@
 """Meter values of one station in, remarks about energy registers that fall out. Rules TX16-007 and TX2-019.
 
-Values are compared only as they are written: same transaction, measurand, phase, location and unit. So rounding in
-one of two units never looks like a fall. Older readings that arrive later (transactionData) are passed over.
+Values are compared only as they are written: same transaction, meter, measurand, phase, location and unit. So rounding
+in one of two units never looks like a fall. Older readings that arrive later (transactionData) are passed over.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class Registers(Monitor):
         transaction = info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId")
         if transaction is None:
             return ()  # a session's own counter may begin again with the next one
+        # Connector 0 of OCPP 1.6 is the main meter; a stop names no connector.
+        of_meter = str(transaction), "main" if payload.get("connectorId") == 0 else ""
         fallen = ""
         for meter_value in meter_values:
             if not (values := registers(meter_value)):
@@ -64,11 +66,11 @@ class Registers(Monitor):
             at = moment_of(meter_value.get("timestamp"))
             if at is not None:
                 for value in values:
-                    found = self.compare(str(transaction), at, value)
+                    found = self.compare(of_meter, at, value)
                     fallen = fallen or found
         return (Remark(item, fallen),) if fallen else ()
 
-    def compare(self, transaction: str, at: float, value: dict[str, Any]) -> str:
+    def compare(self, of_meter: tuple[str, str], at: float, value: dict[str, Any]) -> str:
         """How a register fell; empty when it did not."""
         try:
             reading = float(value["value"])
@@ -79,7 +81,7 @@ class Registers(Monitor):
         if isinstance(unit, dict):
             unit = f"{unit.get('unit', 'Wh')} {unit.get('multiplier', 0)}"
         place = f"{value.get('phase')}/{value.get('location', 'Outlet')}"
-        series = (transaction, measurand, place, str(unit))
+        series = (*of_meter, measurand, place, str(unit))
         before = self.last.pop(series, None)
         if before is not None and at <= before[0]:
             self.last[series] = before
@@ -88,7 +90,7 @@ class Registers(Monitor):
         if len(self.last) > SERIES:
             del self.last[next(iter(self.last))]
         if before is not None and reading < before[1]:
-            return f"{measurand} of transaction {transaction} falls from {before[1]:g} to {reading:g} {unit}"
+            return f"{measurand} of transaction {of_meter[0]} falls from {before[1]:g} to {reading:g} {unit}"
         return ""
 
     def forget(self) -> None:
