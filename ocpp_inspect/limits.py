@@ -367,6 +367,7 @@ reads. Hours of a site of a hundred stations; beyond it rows are lost, counted a
 
 RECORDING_SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """Size of the temporary database of a recording that was given none; then it stops growing, and says so."""
+
 # --- proxy -----------------------------------------------------------------------------------------------------
 
 PROXY_CONNECTIONS: Final = 20_000
@@ -413,3 +414,40 @@ PROXY_MIRROR_BYTES: Final = 4 * 1024 * 1024
 
 PROXY_CERTIFICATES: Final = 1_000
 """Server names for which certificates are made: a hostile client may ask for any number."""
+
+# --- replay ----------------------------------------------------------------------------------------------------
+
+REPLAY_MESSAGES: Final = 200_000
+"""Messages of a recording that is replayed: a busy station's month. They are in memory as a whole."""
+
+REPLAY_BYTES: Final = 256 * 1024 * 1024
+"""The same in octets of message text."""
+
+REPLAY_NOTES: Final = 10_000
+"""CALLs of the peer, and other events, that one replay tells one by one: a peer that floods must not fill memory."""
+
+# --- scenarios -------------------------------------------------------------------------------------------------
+
+SCENARIO_STEPS: Final = 200
+"""Steps of one scenario: each may look at every message before it is forwarded."""
+
+SCENARIO_COPIES: Final = 100
+"""How often one message may be duplicated, or how many others it may be put behind."""
+
+SCENARIO_COUNT: Final = 1_000_000
+"""Largest number in nth, every, after and times."""
+
+SCENARIO_SCOPES: Final = 65_536
+"""Stations or connections for which steps count at the same time; beyond it the longest unseen begins anew."""
+
+MEDDLER_HELD: Final = 1000
+"""Messages that wait for a person at the same time; beyond it the next ones go on."""
+
+MEDDLER_INJECTED: Final = 1000
+"""Injected CALLs that wait for their answers; beyond it the answer to the oldest is forwarded like any other."""
+
+CONSOLE_CLIENTS: Final = 8
+"""Consoles on one Unix socket at the same time."""
+
+CONSOLE_LINE_BYTES: Final = 40 * 1024 * 1024
+"""One line of that socket: an edited message of 16 MiB, as JSON."""

@@ -13,6 +13,7 @@ from ocpp_inspect.cli.analyze import analyze
 from ocpp_inspect.cli.doctor import doctor
 from ocpp_inspect.cli.explain import explain
 from ocpp_inspect.cli.query import query
+from ocpp_inspect.cli.replay import replay
 from ocpp_inspect.cli.rules import app as rules_app
 from ocpp_inspect.cli.timeline import timeline
 
@@ -56,6 +57,7 @@ def _root(
 app.command()(analyze)
 app.command()(timeline)
 app.command()(query)
+app.command()(replay)
 app.command()(explain)
 app.add_typer(rules_app, name="rules")
 app.command()(doctor)

@@ -85,21 +85,29 @@ class Checker:
 
 
 @cache
-def checker(version: str, action: str, answer: bool) -> Checker | None:
-    """The checker of an action, compiled on first use (about 1 ms); None when there is no schema."""
+def load(version: str, action: str, answer: bool) -> dict[str, Any] | None:
+    """The JSON Schema of an action in one direction, as PyPI `ocpp` holds it (1.6: both spellings of Celsius).
+
+    None when there is none. Shared: not to be changed.
+    """
     if action not in actions(version):
         return None
-    folder = _folder(version)
     suffix = "Response" if answer else "" if version == "1.6" else "Request"
-    path = folder / f"{action}{suffix}.json"
+    path = _folder(version) / f"{action}{suffix}.json"
     if not path.is_file():
         return None
     schema: dict[str, Any] = orjson.loads(path.read_text(encoding="utf-8-sig"))
-    # 1.6 security files are draft 6, but no keyword differs from draft 4 in them except how 1.0 counts.
-    old = version == "1.6"
-    if old:
+    if version == "1.6":
         _both_spellings(schema)
-    return Checker(schema, old)
+    return schema
+
+
+@cache
+def checker(version: str, action: str, answer: bool) -> Checker | None:
+    """The checker of an action, compiled on first use (about 1 ms); None when there is no schema."""
+    schema = load(version, action, answer)
+    # 1.6 security files are draft 6, but no keyword differs from draft 4 in them except how 1.0 counts.
+    return None if schema is None else Checker(schema, version == "1.6")
 
 
 def _both_spellings(schema: Any) -> None:
