@@ -5,6 +5,7 @@ The rooms, in the order in which data flows (each hands on what `model` names):
     capture     bytes with a time           → PacketBatch
     network     link layer, IP, TCP header  → SegmentBatch
     tcp         segments                    → StreamBatch
+    tls         TLS records, keys           → StreamBatch, decrypted; TlsSession
     websocket   handshake, frames, deflate  → Upgrade, WsMessage, WsControl, Loss, ConnectionClosed
     ocpp        framing, pairing, schema    → OcppMessage
     engine      rules                       → Finding

@@ -138,6 +138,50 @@ CLOCK_POSITIONS: Final = 131_072
 REPEATED_ANOMALIES: Final = 8
 """Times that one connection reports the same anomaly: a hostile peer could repeat it in every packet."""
 
+# --- tls -------------------------------------------------------------------------------------------------------
+
+TLS_SECRETS: Final = 200_000
+"""Sessions of key logs that are kept (about 80 MB), the newest: months of a site."""
+
+TLS_RESUMABLE: Final = 20_000
+"""Sessions that were opened by a private key and may be resumed by id or ticket; beyond it the oldest is forgotten."""
+
+TLS_CONNECTIONS: Final = 65_536
+"""TLS connections followed at once; beyond it the oldest is given up."""
+
+TLS_HANDSHAKE_OCTETS: Final = 128 * 1024
+"""Octets of handshake messages kept for one direction; chains of certificates stay below 20 kB."""
+
+TLS_RECORD_OCTETS: Final = 16_384 + 2_048
+"""Longest fragment of a record (RFC 5246 §6.2.3; TLS 1.3 allows 256 behind 16,384, which is less)."""
+
+TLS_SEQUENCE_SEARCH: Final = 4_096
+"""Sequence numbers tried for the first record behind a gap: 100 kB of the smallest records, 3 ms."""
+
+TLS_TRIALS: Final = 200_000
+"""Decryptions of one direction that may fail before it is given up: 0.3 s."""
+
+TLS_WAITING_OCTETS: Final = 256 * 1024
+"""Octets of one connection kept while a growing key log does not have its key yet; a key comes within milliseconds."""
+
+TLS_WAITING_NS: Final = 10 * 10**9
+"""How long they are kept at most, in nanoseconds of the capture's clock."""
+
+TLS_WAITING_TOTAL_OCTETS: Final = 32 * 1024 * 1024
+"""The same for all connections together."""
+
+TLS_CERTIFICATES: Final = 10
+"""Certificates of one chain that are read."""
+
+TLS_NAMES: Final = 50
+"""Names of a certificate (SAN), protocols (ALPN) and cipher suites of a hello that are kept."""
+
+TLS_NAME_CHARACTERS: Final = 255
+"""Longest name kept from a hello or a certificate."""
+
+TLS_SIZES: Final = 64
+"""Different record sizes of one connection whose rhythm is followed."""
+
 # --- websocket -------------------------------------------------------------------------------------------------
 
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -357,6 +401,12 @@ HELD_SEGMENTS: Final = 64
 
 HELD_OCTETS: Final = 16 * 1024
 """Payload octets that one such connection may wait with: twice the usual limit on a request head."""
+
+HELD_TLS_OCTETS: Final = 64 * 1024
+"""The same of TLS for which there are keys: its handshake, with the certificates of both sides, goes first."""
+
+PEEKS: Final = 512
+"""Such connections at a time (50 kB each); beyond it the address decides at once."""
 
 RECORDING_ROWS: Final = 5_000
 """Rows after which a recording commits, though its second is not over."""

@@ -9,6 +9,7 @@ Door by door:
     capture    → PacketBatch
     network    → SegmentBatch
     tcp        → StreamBatch (columns for in-order segments; StreamOpened, StreamData, StreamGap … for all others)
+    tls        → the same, TLS as its plaintext behind a StreamSecured; TlsSession for what a handshake shows
     websocket  → list of Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | Anomaly
     ocpp       → the same list, each WsMessage replaced by OcppMessage, `station` filled everywhere
     engine     → list of Finding
@@ -146,7 +147,7 @@ class SegmentBatch:
     anomalies: list[Anomaly] = field(default_factory=list)
 
 
-# --------------------------------------------------------------------------- tcp → websocket
+# --------------------------------------------------------------------------- tcp → tls → websocket
 
 
 class StreamOpened(msgspec.Struct, gc=False):
@@ -228,7 +229,89 @@ class StreamClosed(msgspec.Struct, gc=False):
     lost_bytes: int
 
 
-StreamItem: TypeAlias = StreamOpened | StreamData | StreamGap | StreamDoubt | StreamClosed | Anomaly
+class StreamSecured(msgspec.Struct, gc=False):
+    """A connection is TLS. Readable: all data of it from here on are plaintext. Else none come: it stays closed."""
+
+    connection: int
+    pair: int
+    ts_ns: int
+    packet: int
+    position: int
+    is_readable: bool
+
+
+class Certificate(msgspec.Struct, gc=False, frozen=True):
+    """What a certificate of a handshake says of itself. Captured text is NOT yet escaped."""
+
+    subject: str = ""  # RFC 4514: "CN=csms.example,O=Example"
+    issuer: str = ""
+    common_name: str = ""
+    not_before_ns: int = 0
+    not_after_ns: int = 0
+    key_kind: str = ""  # "RSA", "EC", "Ed25519" …
+    key_bits: int = 0
+    names: tuple[str, ...] = ()  # DNS names and addresses of the subject's alternative names
+    is_self_issued: bool = False  # subject and issuer are the same
+    signature: str = ""  # "sha256" …
+    is_readable: bool = True
+
+
+class TlsSession(msgspec.Struct):
+    """What one TLS connection shows, with or without its keys.
+
+    Told twice: as `phase` "handshake" when the handshake is over, however it ended (behind the upgrade, if that can be
+    read), and as "closed" with the connection, complete. What was not captured is None, 0 or "".
+    """
+
+    connection: int
+    ts_ns: int  # of the ClientHello, or of the first record seen
+    packet: int
+    position: int  # orders the item
+    phase: Literal["handshake", "closed"]
+    client: str = ""
+    client_port: int = 0
+    server: str = ""
+    server_port: int = 0
+    named_at: int = 0  # the position at which the station's address was looked up
+    outcome: Literal["completed", "aborted", "unfinished", "unknown"] = "unknown"
+    ended_by: Side = "unknown"  # of a handshake that was not completed
+    alert: str = ""  # name of the alert that ended it, or the connection
+    alert_meaning: str = ""
+    alert_by: Side = "unknown"
+    alert_packet: int = 0
+    version: str = ""  # negotiated: "1.0" … "1.3", "SSL 3.0"
+    offered_versions: tuple[str, ...] = ()
+    suite: str = ""
+    suite_is_weak: bool = False
+    offered_suites: tuple[str, ...] = ()
+    compression: bool | None = None
+    server_name: str = ""  # SNI
+    offered_protocols: tuple[str, ...] = ()  # ALPN
+    protocol: str = ""
+    hello_seen: bool = False  # the whole ClientHello
+    chain_seen: bool = False  # the server's Certificate message, whole
+    certificates: tuple[Certificate, ...] = ()
+    client_certificate_asked: bool | None = None
+    client_certificates: tuple[Certificate, ...] | None = None  # (): asked for, none sent
+    resumed: bool | None = None
+    early_data: bool = False
+    handshake_ns: int = -1  # from ClientHello to the last Finished
+    opened_by: Literal["", "key log", "private key"] = ""
+    closed_because: str = ""  # why it stayed closed to us
+    records_up: int = 0
+    records_down: int = 0
+    octets_up: int = 0
+    octets_down: int = 0
+    lost_records: int = 0
+    largest_record: int = 0
+    last_ns: int = 0
+    rhythm: str = ""  # a guess from sizes and times of records that could not be read
+    station: str = ""
+
+
+StreamItem: TypeAlias = (
+    StreamOpened | StreamData | StreamGap | StreamDoubt | StreamClosed | StreamSecured | TlsSession | Anomaly
+)
 
 
 @dataclass(slots=True)
@@ -369,7 +452,7 @@ class ConnectionClosed(msgspec.Struct):
     is_ocpp: bool = True  # filled by the ocpp room
 
 
-WsItem: TypeAlias = Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | Anomaly
+WsItem: TypeAlias = Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | TlsSession | Anomaly
 
 
 # --------------------------------------------------------------------------- ocpp → engine, store
@@ -410,7 +493,7 @@ class OcppMessage(msgspec.Struct):
     session: Any = None
 
 
-OcppItem: TypeAlias = OcppMessage | Upgrade | WsControl | Loss | ConnectionClosed | Anomaly
+OcppItem: TypeAlias = OcppMessage | Upgrade | WsControl | Loss | ConnectionClosed | TlsSession | Anomaly
 
 
 # --------------------------------------------------------------------------- engine → store, report

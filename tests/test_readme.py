@@ -35,6 +35,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "samples" / "faulty-sequence-16.pcap", place / "site.pcap")
     shutil.copy(ROOT / "samples" / "two-interfaces.pcapng.gz", place / "site.pcapng")
     shutil.copy(ROOT / "samples" / "ocpp16-day.pcap", place / "run.pcapng")
+    (place / "site.keys").write_text("# a key log without keys\n")
     made = run(["analyze", "site.pcap", "--db", "site.duckdb", "--fail-on", "never"], place)
     assert made.returncode == 0, made.stderr.decode()
     return place

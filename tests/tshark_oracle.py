@@ -23,8 +23,10 @@ class Decoded(NamedTuple):
     text: bytes
 
 
-def websocket_texts(path: Path, http_ports: Iterable[int] = (), *, reorder: bool = True) -> list[Decoded]:
-    """All text messages in the order of the frames that complete them.
+def websocket_texts(
+    path: Path, http_ports: Iterable[int] = (), *, reorder: bool = True, key_log: Path | None = None
+) -> list[Decoded]:
+    """All text messages in the order of the frames that complete them; with a key log those inside of TLS.
 
     `reorder` lets tshark wait for late segments; it then stops at the first segment that the capture lacks, so a
     capture with holes is read without it.
@@ -33,7 +35,8 @@ def websocket_texts(path: Path, http_ports: Iterable[int] = (), *, reorder: bool
     command += ["-o", f"tcp.reassemble_out_of_order:{str(reorder).upper()}"]
     command += ["-J", "frame ip ipv6 tcp websocket data-text-lines"]
     for port in http_ports:
-        command += ["-d", f"tcp.port=={port},http"]
+        command += ["-d", f"tcp.port=={port},{'http' if key_log is None else 'tls'}"]
+        command += [] if key_log is None else ["-d", f"tls.port=={port},http", "-o", f"tls.keylog_file:{key_log}"]
     found: list[Decoded] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None

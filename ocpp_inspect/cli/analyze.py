@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,14 @@ def analyze(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: as many as it has cores.")
     ] = None,
+    keylog: Annotated[
+        list[Path] | None,
+        typer.Option("--keylog", help="A TLS key log (SSLKEYLOGFILE) that opens wss (repeatable).", metavar="FILE"),
+    ] = None,
+    tls_key: Annotated[
+        list[Path] | None,
+        typer.Option("--tls-key", help="An RSA private key in PEM, for TLS 1.2 with RSA key exchange.", metavar="PEM"),
+    ] = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to tell the result.")] = Format.RICH,  # noqa: A002
     output: Annotated[
         Path | None,
@@ -59,7 +68,8 @@ def analyze(
 ) -> None:
     """Analyse captures: decode, judge, and say per station what was wrong, who is at fault and which frames prove it.
 
-    Reads pcap and pcapng, also gzip, zstd and xz. Several files are one recording in time order.
+    Reads pcap and pcapng, also gzip, zstd and xz. Several files are one recording in time order. Encrypted connections
+    (wss) are opened with --keylog, with the file that SSLKEYLOGFILE names, or with secrets inside a pcapng.
 
     Exit code: 0 clean, 1 findings at or above --fail-on, 2 wrong usage or unreadable input.
 
@@ -74,6 +84,8 @@ def analyze(
       ocpp-inspect analyze site.pcap --select RPC,SCH --format json
 
       ocpp-inspect analyze run.pcap --baseline known.yaml --format sarif --output run.sarif
+
+      ocpp-inspect analyze site.pcapng --keylog site.keys
     """
     from dataclasses import replace as replace_in
 
@@ -82,7 +94,15 @@ def analyze(
     from ocpp_inspect.pipeline import Options, temporary_analysis
     from ocpp_inspect.pipeline import analyze as run
 
-    options = Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore), jobs=jobs, strict=strict)
+    options = Options(
+        rules=tuple(rules or ()),
+        select=_split(select),
+        ignore=_split(ignore),
+        jobs=jobs,
+        strict=strict,
+        key_logs=(*(keylog or ()), *_key_log_of_environment()),
+        private_keys=tuple(tls_key or ()),
+    )
     with said_clearly():
         accepted = acceptances_of(options, [*(baseline or ()), *(quirks or ())])
         options = replace_in(options, acceptances=accepted)
@@ -98,6 +118,12 @@ def analyze(
             ):
                 code = report.tell(database)
     sys.exit(code)
+
+
+def _key_log_of_environment() -> tuple[Path, ...]:
+    """The file that every TLS stack of the session writes its keys to, if there is one already."""
+    named = Path(os.environ.get("SSLKEYLOGFILE") or os.devnull)
+    return (named,) if named.is_file() else ()
 
 
 def _split(values: list[str] | None) -> tuple[str, ...]:

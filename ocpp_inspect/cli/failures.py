@@ -31,8 +31,9 @@ def said_clearly() -> Iterator[None]:
     except (CaptureError, RuleError, PluginError) as error:
         fail(str(error))
     except Exception as error:
+        from ocpp_inspect.pipeline.keys import KeyFileError
         from ocpp_inspect.store import StoreError
 
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreError | KeyFileError):
             fail(str(error))
         raise

@@ -53,10 +53,12 @@ class Identities:
         if len(self._known) > self._limit:
             del self._known[next(iter(self._known))]
 
-    def recall(self, endpoints: Endpoints, position: int = _NEVER - 1) -> str:
+    def recall(self, endpoints: Endpoints, position: int = _NEVER - 1, *, names_port: bool = True) -> str:
         """The only station known at the client's address when `position` came, else address and port of the client."""
         station, since, shared = self._known.get((endpoints[0], endpoints[2], endpoints[3]), ("", 0, 0))
         if since <= position < shared:
             return station
+        if not names_port:
+            return endpoints[0]
         host = f"[{endpoints[0]}]" if ":" in endpoints[0] else endpoints[0]
         return f"{host}:{endpoints[1]}"

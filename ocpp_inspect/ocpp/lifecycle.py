@@ -14,6 +14,7 @@ from ocpp_inspect.model import (
     Loss,
     OcppItem,
     OcppMessage,
+    TlsSession,
     Upgrade,
     WsItem,
     WsMessage,
@@ -90,6 +91,10 @@ class Lifecycle:
     def _station_of(self, item: WsItem) -> str:
         endpoints = self._endpoints(item.connection, item.position) if self._endpoints is not None else None
         return self._identities.recall(endpoints, item.position) if endpoints is not None else ""
+
+    def _client_of(self, item: Anomaly) -> str:
+        endpoints = self._endpoints(item.connection, item.position) if self._endpoints is not None else None
+        return self._identities.recall(endpoints, item.position, names_port=False) if endpoints is not None else ""
 
     def _session(self, connection: Connection, item: WsMessage, out: list[OcppItem]) -> Session:
         """The session of the connection's station; a new one, or that of its earlier connections."""
@@ -176,10 +181,15 @@ class Lifecycle:
         if type(item) is Upgrade:
             self._upgrade(item, out)
             return
+        if type(item) is TlsSession:
+            self._secured(item, out)
+            return
         connection = self._connections.get(item.connection)
         if connection is None and type(item) is not ConnectionClosed and type(item) is not Anomaly:
             connection = self._open(item, out)
         station = connection.station if connection is not None else self._station_of(item)
+        if type(item) is Anomaly and connection is None and item.name.startswith("tls."):
+            station = self._client_of(item)
         if not item.station:
             item.station = station
         if type(item) is ConnectionClosed:
@@ -187,6 +197,16 @@ class Lifecycle:
             return
         if type(item) is Loss and connection is not None:
             connection.lossy = True
+        out.append(item)
+
+    def _secured(self, item: TlsSession, out: list[OcppItem]) -> None:
+        """TLS that stays closed names no station: the client's address stands for it, whatever port it came from."""
+        connection = self._connections.get(item.connection)
+        if connection is not None and connection.station:
+            item.station = connection.station
+        else:
+            ends = (item.client, item.client_port, item.server, item.server_port)
+            item.station = self._identities.recall(ends, item.named_at, names_port=False)
         out.append(item)
 
     def _upgrade(self, item: Upgrade, out: list[OcppItem]) -> None:

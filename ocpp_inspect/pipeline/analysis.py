@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ocpp_inspect.capture import CaptureReader, expand_inputs
 from ocpp_inspect.model import CaptureInfo
+from ocpp_inspect.pipeline.keys import check_keys
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import built_in_and
 from ocpp_inspect.pipeline.workers import decide_jobs, decode_here, decode_in_workers
@@ -23,8 +24,9 @@ def analyze(
 ) -> Outcome:
     """Read captures, judge them, and add them to `database`: all of it, or nothing when something goes wrong.
 
-    Raises CaptureError for an unreadable input, RuleError for a rule that does not load, StoreError for a database that
-    cannot be written or already holds a capture, WorkerError for a bug of ours.
+    Raises CaptureError for an unreadable input, RuleError for a rule that does not load, KeyFileError for a key file
+    that cannot be used, StoreError for a database that cannot be written or already holds a capture, WorkerError for a
+    bug of ours.
     """
     options = options or Options()
     paths = expand_inputs(inputs)
@@ -32,6 +34,7 @@ def analyze(
     with CaptureReader([path for path in paths if path not in pipes]):
         pass  # an unreadable input is said before anything starts
     jobs = decide_jobs(options.jobs, None if pipes else sum(Path(path).stat().st_size for path in paths))
+    check_keys(options)
     built_in_and(options)  # a rule that does not load is said before minutes of work, and once
     outcome = Outcome()
     first_capture = 1

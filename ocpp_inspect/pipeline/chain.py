@@ -14,6 +14,7 @@ from ocpp_inspect.ocpp import station_from_path
 from ocpp_inspect.pipeline.shard import Sharder
 from ocpp_inspect.pipeline.stream import Decoded, StreamChain, losses_of_drops, only_items
 from ocpp_inspect.tcp import Clock, Tcp
+from ocpp_inspect.tls import Keys, Tls
 
 __all__ = ["Chain", "Decoded"]
 
@@ -31,16 +32,18 @@ class Chain:
         acceptances: Sequence[Acceptance] = (),
         index: int = 0,
         count: int = 1,
+        keys: Keys | None = None,
     ) -> None:
         self.network = Network()
         self.tcp = Tcp()
+        self.tls = Tls(keys)
         self.streams = StreamChain(rules, validate=validate, acceptances=acceptances, learns_addresses=False)
         self.websockets = self.streams.websockets
         self.ocpp = self.streams.ocpp
         self.engine = self.streams.engine
         self._is_first = index == 0
         # With one worker too: which station an address has is then learned from the same packets.
-        self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address)
+        self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address, self.tls.keys)
         self._last: SegmentBatch | None = None
         self._last_ns = 0
 
@@ -54,13 +57,15 @@ class Chain:
         drops = losses_of_drops(batch.anomalies)
         below = batch.anomalies + segments.anomalies if self._is_first else []
         segments = self._sharder.select(segments)
-        streams = self.tcp.feed(segments, Clock(batch.ts_ns, batch.position))
+        streams = self.tls.feed(self.tcp.feed(segments, Clock(batch.ts_ns, batch.position)))
         return self.streams.feed_batch(streams, below, drops, hands_on_losses=self._is_first)
 
     def tick(self, now_ns: int) -> Decoded:
         """Let time pass without packets (live capture, proxy)."""
         self._last_ns = max(self._last_ns, now_ns)
-        late = self.streams.feed_batch(only_items(self.tcp.tick(now_ns)))
+        streams = self.tls.feed(only_items(self.tcp.tick(now_ns)))
+        streams.items += self.tls.tick(now_ns)
+        late = self.streams.feed_batch(streams)
         passed = self.streams.tick(now_ns)
         return Decoded(late.items + passed.items, late.findings + passed.findings)
 
@@ -72,10 +77,13 @@ class Chain:
         findings: list[Finding] = []
         waiting = self._sharder.finish(self._last)
         if waiting is not None:
-            part = self.streams.feed_batch(self.tcp.feed(waiting, _NO_PACKETS))
+            part = self.streams.feed_batch(self.tls.feed(self.tcp.feed(waiting, _NO_PACKETS)))
             items += part.items
             findings += part.findings
-        for part in (self.streams.feed_batch(self.tcp.finish(end_ns), below), self.streams.finish(end_ns)):
+        for part in (
+            self.streams.feed_batch(self.tls.feed(self.tcp.finish(end_ns)), below),
+            self.streams.finish(end_ns),
+        ):
             items += part.items
             findings += part.findings
         return Decoded(items, findings)
@@ -83,4 +91,4 @@ class Chain:
     def counters(self) -> dict[str, dict[str, int]]:
         """What each room counted: room → name → number."""
         shared = {"network": dict(self.network.counters)} if self._is_first else {}
-        return shared | {"tcp": dict(self.tcp.counters)} | self.streams.counters()
+        return shared | {"tcp": dict(self.tcp.counters), "tls": dict(self.tls.counters)} | self.streams.counters()

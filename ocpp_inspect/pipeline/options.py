@@ -24,6 +24,8 @@ class Options:
     validate: bool = True
     strict: bool = False  # what is legal but known to break peers weighs one step more
     acceptances: tuple[Acceptance, ...] = ()  # findings that are known, in force
+    key_logs: tuple[Path, ...] = ()  # NSS key logs
+    private_keys: tuple[Path, ...] = ()  # RSA, in PEM
 
 
 @dataclass(slots=True)

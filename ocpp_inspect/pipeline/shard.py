@@ -5,7 +5,8 @@ between them: a connection belongs to the worker of its *station*, which stands 
 Rules are kept by station, so each worker can run all of them on its share.
 
 A connection whose first octets do not tell yet (a bare SYN, half a request line, a CONNECT to a forward proxy) is held
-back, bounded, and handed to its owner whole once it tells; otherwise the client's address decides.
+back, bounded, and handed to its owner whole once it tells; otherwise the client's address decides. Of TLS for which
+there are keys, every worker decrypts so much that the request can be read (`peek.py`).
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from zlib import crc32
 
 import numpy as np
 
-from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS, STATIONS
+from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS, HELD_TLS_OCTETS, PEEKS, STATIONS
 from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
+from ocpp_inspect.pipeline.peek import COLUMNS, Peek
+from ocpp_inspect.tls import Keys
 
 _UNDECIDED: Final = -1
 _SYN: Final = 2
 _OPENING: Final = 1 | _SYN | 4 | 16
 """Of these flags a segment that opens a connection has SYN alone: with FIN or RST it is no such segment."""
 _HTTP_METHODS: Final = (b"GET ", b"CONNECT ", b"POST ", b"HEAD ", b"OPTIONS ", b"PUT ", b"HTTP/1.")
+_TLS: Final = b"\x16\x03"
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _UPGRADE: Final = re.compile(rb"\n(?:upgrade|sec-websocket-[^:\n]*)[ \t]*:", re.IGNORECASE)
-_COLUMNS: Final = (
-    "packet", "position", "ts_ns", "flow", "seq", "ack", "flags", "window", "offset", "length", "missing",
-)  # fmt: skip
+_COLUMNS: Final = COLUMNS
 _SEQ: Final = _COLUMNS.index("seq")
 _FLAGS: Final = _COLUMNS.index("flags")
 _FLOW: Final = _COLUMNS.index("flow")
@@ -42,21 +44,33 @@ Learn = Callable[[str, str, int, str, int], None]
 class _Held:
     """Segments of one connection that wait for a decision: rows of column values and copies of their payloads."""
 
-    __slots__ = ("octets", "payloads", "rows")
+    __slots__ = ("is_tls", "octets", "payloads", "peek", "rows")
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, ...]] = []
         self.payloads: list[bytes] = []
         self.octets = 0
+        self.peek: Peek | None = None
+        self.is_tls = False
 
 
 class Sharder:
     """Selects the segments of worker `index` of `count`.
 
     `station_from_path` is the ocpp room's reading of a request path; `learn` tells it which station an address has.
+    `keys` are those that the worker's tls room has.
     """
 
-    def __init__(self, index: int, count: int, station_from_path: Callable[[str], str], learn: Learn) -> None:
+    def __init__(
+        self,
+        index: int,
+        count: int,
+        station_from_path: Callable[[str], str],
+        learn: Learn,
+        keys: Keys | None = None,
+    ) -> None:
+        self._keys = keys if keys is not None else Keys()
+        self._peeks: dict[int, None] = {}  # pairs that have one
         self._index = index
         self._count = count
         self._station_from_path = station_from_path
@@ -100,8 +114,8 @@ class Sharder:
     def finish(self, template: SegmentBatch | None) -> SegmentBatch | None:
         """What still waits when the capture ends, for its owner by address."""
         released: list[tuple[tuple[int, ...], bytes]] = []
-        for pair in list(self._held):
-            self._settle(pair, self._fallback(pair), released)
+        for pair, held in list(self._held.items()):
+            self._settle(pair, self._fallback(pair, is_tls=held.is_tls), released)
         if template is None or not released or self._count == 1:
             return None
         return _with_released(template, np.zeros(len(template.packet), dtype=bool), released)
@@ -124,18 +138,21 @@ class Sharder:
         if held is None:
             if len(self._held) >= HELD_CONNECTIONS:
                 oldest = next(iter(self._held))
-                self._settle(oldest, self._fallback(oldest), released)
+                self._settle(oldest, self._fallback(oldest, is_tls=self._held[oldest].is_tls), released)
             held = self._held[pair] = _Held()
         start, length = int(batch.offset[row]), int(batch.length[row])
         payload = batch.octets[start : start + length].tobytes()
         held.rows.append(tuple(int(getattr(batch, name)[row]) for name in _COLUMNS))
         held.payloads.append(payload)
         held.octets += length
+        if held.peek is not None:
+            held.peek.feed(held.rows[-1], payload)
         if length == 0 and len(held.rows) < HELD_SEGMENTS:
             return before
         owner = self._owner_by_content(pair, held)
-        if owner == _UNDECIDED and (len(held.rows) >= HELD_SEGMENTS or held.octets >= HELD_OCTETS):
-            owner = self._fallback(pair)
+        most = HELD_OCTETS if held.peek is None else HELD_TLS_OCTETS
+        if owner == _UNDECIDED and (len(held.rows) >= HELD_SEGMENTS or held.octets >= most):
+            owner = self._fallback(pair, is_tls=held.is_tls)
         if owner != _UNDECIDED:
             self._settle(pair, owner, released)
         return before  # the row itself is among the released ones
@@ -143,6 +160,7 @@ class Sharder:
     def _settle(self, pair: int, owner: int, released: list[tuple[tuple[int, ...], bytes]]) -> None:
         self._owner[pair] = owner
         held = self._held.pop(pair)
+        self._peeks.pop(pair, None)
         for row in held.rows:
             if row[_FLAGS] & _OPENING == _SYN:
                 self._initial_seq[pair] = row[_SEQ]
@@ -152,6 +170,8 @@ class Sharder:
     def _owner_by_content(self, pair: int, held: _Held) -> int:
         """The owner when the octets so far tell it: by the station of an upgrade request, else by address."""
         flow = self._flows[pair]
+        if held.peek is not None:
+            return self._owner_by_peek(flow, held, held.peek)
         undecided = False
         for direction in (0, 1):
             text = b"".join(
@@ -162,36 +182,70 @@ class Sharder:
             if not text:
                 continue
             if not (text.startswith(_HTTP_METHODS) or any(method.startswith(text) for method in _HTTP_METHODS)):
-                return self._owner_by_address(flow)
+                held.is_tls = text.startswith(_TLS)
+                if self._keys.is_empty:
+                    return self._owner_by_address(flow, is_tls=held.is_tls)
+                return self._begin_peek(flow, held)
             undecided = True
             path = _upgrade_path(text)
             if path is not None:
-                station = self._station_from_path(path)
-                client, server, port = (
-                    (flow.a, flow.b, flow.b_port) if direction == 0 else (flow.b, flow.a, flow.a_port)
-                )
-                if station:
-                    self._learn(client, server, port, station, max(row[_POSITION] for row in held.rows))
-                owner = crc32(station.encode("utf-8", "surrogatepass")) % self._count
-                if len(self._owner_of_address) >= STATIONS:
-                    del self._owner_of_address[next(iter(self._owner_of_address))]
-                known = self._owner_of_address.setdefault((client, server, port), owner)
-                if known != owner:
-                    self._owner_of_address[(client, server, port)] = _UNDECIDED  # several stations behind one address
-                return owner
+                return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
         return _UNDECIDED if undecided else self._owner_by_address(flow)
 
-    def _owner_by_address(self, flow: Flow) -> int:
+    def _owner_by_path(self, flow: Flow, direction: int, path: str, position: int) -> int:
+        """The owner of the station in the path of a request; its address is learned."""
+        station = self._station_from_path(path)
+        client, server, port = (flow.a, flow.b, flow.b_port) if direction == 0 else (flow.b, flow.a, flow.a_port)
+        if station:
+            self._learn(client, server, port, station, position)
+        owner = crc32(station.encode("utf-8", "surrogatepass")) % self._count
+        if len(self._owner_of_address) >= STATIONS:
+            del self._owner_of_address[next(iter(self._owner_of_address))]
+        known = self._owner_of_address.setdefault((client, server, port), owner)
+        if known != owner:
+            self._owner_of_address[(client, server, port)] = _UNDECIDED  # several stations behind one address
+        return owner
+
+    def _begin_peek(self, flow: Flow, held: _Held) -> int:
+        """There are keys, and the connection is no HTTP: look whether it is TLS that they open."""
+        if len(self._peeks) >= PEEKS:
+            return self._owner_by_address(flow, is_tls=held.is_tls)
+        held.peek = Peek(flow, self._keys)
+        self._peeks[flow.pair] = None
+        for row, payload in zip(held.rows, held.payloads, strict=True):
+            held.peek.feed(row, payload)
+        return self._owner_by_peek(flow, held, held.peek)
+
+    def _owner_by_peek(self, flow: Flow, held: _Held, peek: Peek) -> int:
+        held.is_tls = peek.is_tls
+        if peek.is_closed:
+            return self._owner_by_address(flow, is_tls=peek.is_tls)
+        for direction, octets in enumerate(peek.texts):
+            text = bytes(octets)
+            if text and not (
+                text.startswith(_HTTP_METHODS) or any(method.startswith(text) for method in _HTTP_METHODS)
+            ):
+                return self._owner_by_address(flow, is_tls=True)
+            path = _upgrade_path(text)
+            if path is not None:
+                return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
+        return _UNDECIDED
+
+    def _owner_by_address(self, flow: Flow, *, is_tls: bool = False) -> int:
         for key in ((flow.a, flow.b, flow.b_port), (flow.b, flow.a, flow.a_port)):
             owner = self._owner_of_address.get(key, _UNDECIDED)
             if owner != _UNDECIDED:
                 return owner
-        return self._fallback(flow.pair)
+        return self._fallback(flow.pair, is_tls=is_tls)
 
-    def _fallback(self, pair: int) -> int:
-        """By the end that looks like the client, which names a station that nothing else names."""
+    def _fallback(self, pair: int, *, is_tls: bool = False) -> int:
+        """By the end that looks like the client, which names a station that nothing else names.
+
+        TLS that stays closed is named by the client's address alone: what its handshakes show is judged together.
+        """
         flow = self._flows[pair]
-        client = f"{flow.a}|{flow.a_port}" if flow.a_port >= flow.b_port else f"{flow.b}|{flow.b_port}"
+        client, port = (flow.a, flow.a_port) if flow.a_port >= flow.b_port else (flow.b, flow.b_port)
+        client = client if is_tls else f"{client}|{port}"
         return crc32(client.encode()) % self._count
 
     def _make_room(self, pair: int) -> None:

@@ -164,15 +164,19 @@ def _decode(
 ) -> Iterator[dict[str, Any]]:
     from ocpp_inspect.capture import CaptureReader
     from ocpp_inspect.pipeline.chain import Chain
+    from ocpp_inspect.pipeline.keys import CaptureSecrets, keys_of
     from ocpp_inspect.pipeline.rules import built_in_and
     from ocpp_inspect.store.columns import Columns
 
+    keys = keys_of(options)
+    secrets = CaptureSecrets(keys)
     chain = Chain(
         built_in_and(options),
         validate=options.validate,
         acceptances=options.acceptances,
         index=index,
         count=count,
+        keys=keys,
     )
     columns = Columns()
     # Decoded payloads hold no cycles: let reference counts free them and look for cycles rarely. Worth 8 % here.
@@ -180,7 +184,9 @@ def _decode(
     gc.set_threshold(200_000, 50, 100)
     try:
         with CaptureReader(paths, first_capture=first_capture) as reader:
+            secrets.take(reader.captures)
             for batch in reader:
+                secrets.take(reader.captures)
                 decoded = chain.feed(batch)
                 columns.add(decoded.items)
                 columns.add_findings(decoded.findings)

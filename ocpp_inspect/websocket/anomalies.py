@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 ANOMALIES: Final[dict[str, str]] = {
-    # --- TLS
-    "tls.encrypted": "The connection is encrypted with TLS and was left alone; only its keys would open it.",
     # --- the upgrade request
     "http.not_get": "A WebSocket upgrade was requested with another method than GET.",
     "http.old_version": "A WebSocket upgrade was requested with HTTP/1.0, which has no upgrades.",

@@ -172,10 +172,13 @@ class Connection:
             )
         )
 
-    def restart_decrypted(self) -> None:
-        """The seam for decrypted TLS: the data from here on are plaintext, the ladder begins again."""
+    def restart_decrypted(self, *, is_readable: bool = True) -> None:
+        """The seam for decrypted TLS: the data from here on are plaintext, the ladder begins again; or none come."""
         self.is_tls = True
-        self._restart()
+        if is_readable:
+            self._restart()
+        else:
+            self._ignore("tls")
 
     # ------------------------------------------------------------------ undecided
 

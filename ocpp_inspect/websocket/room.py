@@ -18,6 +18,7 @@ from ocpp_inspect.model import (
     StreamGap,
     StreamItem,
     StreamOpened,
+    StreamSecured,
     WsItem,
     WsMessage,
 )
@@ -88,12 +89,16 @@ class WebSockets:
         """(client, port, server, port) when octets up to `position` told who is the client, what no SYN had told."""
         return self._context.client_at(connection, position)
 
-    def decrypted(self, connection: int) -> None:
-        """From here on the stream items of this connection are decrypted TLS: look at them as at a new connection."""
+    def decrypted(self, connection: int, *, is_readable: bool = True) -> None:
+        """From here on the stream items of this connection are decrypted TLS: look at them as at a new connection.
+
+        When it is not readable, none will come.
+        """
         found = self._connections.get(connection)
         if found is not None:
             self._is_ignored[2 * found.pair : 2 * found.pair + 2] = False
-            found.restart_decrypted()
+            found.restart_decrypted(is_readable=is_readable)
+            self._note_phase(found)
 
     def _take(self, context: Context) -> list[WsItem]:
         items, context.items = context.items, []
@@ -124,6 +129,8 @@ class WebSockets:
                 doubted.doubt(item.direction, item.ts_ns, item.packet, item.position)
         elif isinstance(item, StreamClosed):
             self._close(item)
+        elif isinstance(item, StreamSecured):
+            self.decrypted(item.connection, is_readable=item.is_readable)
         else:
             self._context.items.append(item)
 

@@ -1,0 +1,76 @@
+"""Options and captures in, the Keys that open TLS out: the only place that reads key files.
+
+A key log may be as large as it likes: it is read in pieces, once, and Keys forgets the oldest sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ocpp_inspect.model import CaptureInfo
+from ocpp_inspect.pipeline.options import Options
+from ocpp_inspect.tls import Keys
+from ocpp_inspect.tls.keys import TLS_KEY_LOG
+
+_PIECE_OCTETS: Final = 1024 * 1024
+
+
+class KeyFileError(Exception):
+    """A key file cannot be used; the text says which, why, and what to do."""
+
+
+def check_keys(options: Options) -> None:
+    """Say what is wrong with the key files before anything starts. Raises KeyFileError."""
+    for path in options.key_logs:
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise KeyFileError(f"{path}: the key log cannot be read ({error.strerror})") from None
+    for path in options.private_keys:
+        _add_private_key(Keys(), path)
+
+
+def keys_of(options: Options) -> Keys:
+    """The keys in the files that the options name. Raises KeyFileError."""
+    keys = Keys()
+    for path in options.private_keys:
+        _add_private_key(keys, path)
+    for path in options.key_logs:
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE_OCTETS):
+                    keys.feed(piece)
+        except OSError as error:
+            raise KeyFileError(f"{path}: the key log cannot be read ({error.strerror})") from None
+        keys.flush()
+    return keys
+
+
+def _add_private_key(keys: Keys, path: Path) -> None:
+    try:
+        keys.add_private_key(path.read_bytes())
+    except OSError as error:
+        raise KeyFileError(f"{path}: the private key cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise KeyFileError(f"{path}: {error}") from None
+
+
+class CaptureSecrets:
+    """Hands the decryption secrets inside captures on to Keys, as the reader comes across them."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._taken: dict[int, int] = {}
+
+    def take(self, captures: Sequence[CaptureInfo]) -> None:
+        """Feed what is new."""
+        for capture in captures:
+            if len(capture.secrets) == self._taken.get(capture.capture, 0):
+                continue
+            for kind, octets in capture.secrets[self._taken.get(capture.capture, 0) :]:
+                if kind == TLS_KEY_LOG:
+                    self._keys.feed(octets + b"\n")
+            self._taken[capture.capture] = len(capture.secrets)
