@@ -351,7 +351,8 @@ class Connection:
 
     def _not_a_record(self, half: Half, direction: int, data: bytes, at: int) -> None:
         side = self.side(direction)
-        if half.records == 0 and direction != self.handshake.client and data[at : at + 5] == b"HTTP/":
+        is_answer = half.records == 0 and direction != self.handshake.client and self.facts.hello_seen
+        if is_answer and data[at : at + 5] == b"HTTP/":
             self.anomaly("tls.answered_in_plain", data[at : at + 64].decode("latin-1").splitlines()[0], side)
             self.facts.outcome, self.facts.ended_by = "aborted", side
             self.facts.alert_meaning = "it answered in clear text: the port does not speak TLS"

@@ -182,7 +182,7 @@ class Tls:
             pair = int(pairs[row])
             if self._kind[pair] == _UNDECIDED:
                 start = int(batch.offset[row])
-                head = batch.octets[start : start + min(int(batch.length[row]), HEADER_OCTETS)].tobytes()
+                head = batch.octets[start : start + min(int(batch.length[row]), HEADER_OCTETS + 1)].tobytes()
                 self._decide(pair, head)
         kinds = self._kinds[pairs] if int(pairs.max()) < len(self._kind) else kinds
         is_tls = kinds == _TLS
@@ -273,8 +273,8 @@ class _Silent(Connection):
 
 def _begins_tls(data: bytes, *, is_midway: bool) -> bool:
     """A ClientHello begins 0x16 0x03 (RFC 5246 §6.2.1); a connection joined midway with any record."""
-    if data[0] == 0x16 and (len(data) < 2 or data[1] == 3):
-        return True
+    if data[0] == 0x16 and data[1:2] in (b"", b"\x03") and data[2:3] <= b"\x04":
+        return len(data) <= HEADER_OCTETS or data[HEADER_OCTETS] in (1, 2) or is_midway
     return (
         is_midway
         and len(data) >= _LEAST_MIDWAY_OCTETS

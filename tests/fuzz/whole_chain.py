@@ -33,6 +33,7 @@ from ocpp_inspect.model import (
     Loss,
     OcppItem,
     OcppMessage,
+    TlsSession,
     Upgrade,
     WsControl,
 )
@@ -58,7 +59,7 @@ HANG_SECONDS = 120
 CALLS = 60_000
 CALLS_PER_OCTET = 30
 MEMORY_BYTES = 96 * 1024 * 1024
-ITEM_TYPES = (Anomaly, ConnectionClosed, Loss, OcppMessage, Upgrade, WsControl)
+ITEM_TYPES = (Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl)
 KNOWN_ANOMALIES = {
     name
     for room in (capture, network, tcp, tls, websocket, ocpp, engine, store)
