@@ -7,6 +7,7 @@ hexadecimal; no other output format of tshark 4.0 gives them unaltered.
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,7 +39,9 @@ def websocket_texts(
         command += ["-d", f"tcp.port=={port},{'http' if key_log is None else 'tls'}"]
         command += [] if key_log is None else ["-d", f"tls.port=={port},http", "-o", f"tls.keylog_file:{key_log}"]
     found: list[Decoded] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    # Nobody's preferences and plugins: an installed dissector for OCPP would show the texts in another way.
+    bare = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=bare) as process:
         assert process.stdout is not None
         for _, element in ElementTree.iterparse(process.stdout):  # noqa: S314 - tshark's own output
             if element.tag == "packet":
