@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, "-c", "from ocpp_inspect.cli.main import main; main()"]
-COMMANDS = ("analyze", "timeline", "query", "explain", "rules", "doctor", "replay")
+COMMANDS = ("analyze", "timeline", "query", "explain", "rules", "doctor", "replay", "console")
 
 
 def run(arguments: list[str], where: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -10,6 +10,7 @@ import typer
 
 from ocpp_inspect import __version__
 from ocpp_inspect.cli.analyze import analyze
+from ocpp_inspect.cli.console import console
 from ocpp_inspect.cli.doctor import doctor
 from ocpp_inspect.cli.explain import explain
 from ocpp_inspect.cli.query import query
@@ -58,6 +59,7 @@ app.command()(analyze)
 app.command()(timeline)
 app.command()(query)
 app.command()(replay)
+app.command()(console)
 app.command()(explain)
 app.add_typer(rules_app, name="rules")
 app.command()(doctor)

@@ -6,7 +6,4 @@ person's end: prompt, completion, editor.
 
 from __future__ import annotations
 
-from ocpp_inspect.proxy.console.commands import HELP, Command, CommandError, parse
-from ocpp_inspect.proxy.console.session import Front, Session
-
-__all__ = ["HELP", "Command", "CommandError", "Front", "Session", "parse"]
+__all__: list[str] = []  # the person's end must not load what stands behind the prompt

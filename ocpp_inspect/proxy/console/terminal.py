@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import orjson
 
-from ocpp_inspect.proxy.console.commands import complete
 from ocpp_inspect.report.safe import safe
 
 PROMPT: Final = "ocpp> "
@@ -146,6 +145,8 @@ class Terminal:
 
     def _complete(self, _word: str, state: int) -> str | None:
         import readline  # noqa: PLC0415
+
+        from ocpp_inspect.proxy.console.commands import complete  # noqa: PLC0415 - loads all schemas' names
 
         line = readline.get_line_buffer()[: readline.get_endidx()]
         found = complete(line, self._stations, self._held)
