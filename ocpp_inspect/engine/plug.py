@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
+from hashlib import sha256
 from pathlib import Path
 
 from ocpp_inspect.engine.monitor import Monitor
@@ -17,10 +19,12 @@ def load_monitor(rule: Rule) -> type[Monitor]:
     try:
         if where.endswith(".py"):
             path = Path(rule.path).parent / where
-            spec = importlib.util.spec_from_file_location(f"ocpp_inspect_rule_{path.stem}", path)
+            place = sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+            spec = importlib.util.spec_from_file_location(f"ocpp_inspect_rule_{path.stem}_{place}", path)
             if spec is None or spec.loader is None:
                 raise RuleError(f"{where} cannot be loaded", rule.path, rule.line, hint=hint)
             module = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = module  # dataclasses look their module up there
             spec.loader.exec_module(module)
         else:
             module = importlib.import_module(where)
