@@ -65,6 +65,14 @@ def coverage() -> Iterator[tuple[Path, str]]:
     yield HERE / "coverage.md", NOTICE + page.text(load_rules([data_directory("rules")]))
 
 
+def wireshark() -> Iterator[tuple[Path, str]]:
+    """dissectors/wireshark/ocpp.lua: its tables."""
+    import wireshark_tables
+
+    path = HERE.parent / "dissectors" / "wireshark" / "ocpp.lua"
+    yield path, wireshark_tables.with_tables(path.read_text(encoding="utf-8"))
+
+
 def pictures() -> Iterator[tuple[Path, str]]:
     """docs/pictures/: what `analyze` and `timeline` print for one faulty sample, as SVG."""
     from ocpp_inspect.pipeline import Options, temporary_analysis
@@ -110,7 +118,7 @@ def main(arguments: list[str]) -> int:
     os.chdir(HERE.parent)
     stale = []
     made = set()
-    for make in (anomalies, rules, coverage, pictures):
+    for make in (anomalies, rules, coverage, wireshark, pictures):
         for path, text in make():
             made.add(path)
             if path.exists() and _says(path.read_text(encoding="utf-8")) == _says(text):

@@ -17,6 +17,7 @@ from ocpp_inspect.cli.query import query
 from ocpp_inspect.cli.replay import replay
 from ocpp_inspect.cli.rules import app as rules_app
 from ocpp_inspect.cli.timeline import timeline
+from ocpp_inspect.cli.wireshark import app as wireshark_app
 
 app = typer.Typer(
     name="ocpp-inspect",
@@ -62,6 +63,7 @@ app.command()(replay)
 app.command()(console)
 app.command()(explain)
 app.add_typer(rules_app, name="rules")
+app.add_typer(wireshark_app, name="wireshark")
 app.command()(doctor)
 
 
