@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
+    from collections.abc import Callable, Coroutine
 
     from ocpp_inspect.replay import Judged, Note, Outcome, Recording
 
@@ -67,7 +69,7 @@ def replay(
     Message ids are new and date-times are moved to now; transaction ids are those that the CSMS gives this time. CALLs
     of the CSMS get the recorded answers. Answers are compared without times and ids. --as-csms does the reverse.
 
-    Exit code: 0 answered as recorded, 1 not, 2 wrong usage, unreadable input or nobody there.
+    Exit code: 0 answered as recorded, 1 not, 2 wrong usage, unreadable input or nobody there, 130 stopped by Ctrl-C.
 
     [bold]Examples[/bold]
 
@@ -101,6 +103,8 @@ def replay(
         except (RecordingError, ReplayError) as error:
             fail(str(error))
     teller.finish(outcome)
+    if not outcome.is_complete and not as_csms:
+        sys.exit(130)
     sys.exit(0 if outcome.is_equal else 1)
 
 
@@ -144,7 +148,7 @@ def _as_station(
     recording: Recording, url: str, identity: str | None, user: str | None, password: str | None,
     tls: ssl.SSLContext | None, settings: Any, teller: _Teller,
 ) -> Outcome:  # fmt: skip
-    from ocpp_inspect.replay.station import Target, run
+    from ocpp_inspect.replay.station import Target, play
 
     target = Target(url, identity or recording.station, user, password, tls)
     first = recording.visits[0]
@@ -153,14 +157,26 @@ def _as_station(
             f"ocpp-inspect: the station had a password, which is never kept: give it with --password-file"
             f" or {_FROM_ENVIRONMENT}; connecting without", err=True,
         )  # fmt: skip
-    return run(recording, target, settings, teller)
+    return _run(lambda stop: play(recording, target, settings, teller, stop=stop))
+
+
+def _run(start: Callable[[asyncio.Event], Coroutine[Any, Any, Outcome]]) -> Outcome:
+    """Play in an event loop of its own; Ctrl-C and SIGTERM stop it, and what was found is told."""
+    import asyncio
+    import signal
+
+    async def main() -> Outcome:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        return await start(stop)
+
+    return asyncio.run(main())
 
 
 def _as_csms(
     recording: Recording, listen: str, cert: Path | None, key: Path | None, settings: Any, teller: _Teller
 ) -> Outcome:
-    import asyncio
-
     from ocpp_inspect.cli.failures import fail
     from ocpp_inspect.replay.csms import Listener, play
 
@@ -175,7 +191,7 @@ def _as_csms(
             f"listening on {host}:{port} as the CSMS of {teller.shown(recording.station)}; Ctrl-C ends", err=True
         )
 
-    return asyncio.run(play(recording, listener, settings, teller, ready=ready))
+    return _run(lambda stop: play(recording, listener, settings, teller, ready=ready, stop=stop))
 
 
 def _password(path: Path | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ class _Csms:
         self._answers = {key: said for visit in stage.recording.visits for key, said in visit.answers().items()}
         self._script = [said for visit in stage.recording.visits for said in visit.messages
                         if said.sender == "csms" and said.kind in ("CALL", "SEND", "INVALID")]  # fmt: skip
+        self._boot_ns = min((said.ts_ns for visit in stage.recording.visits for said in visit.messages
+                             if said.action == "BootNotification"), default=2**63)  # fmt: skip
         self._has_begun = False
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def subprotocol(self, _socket: ServerConnection, offered: Sequence[Any]) -> Any:
         """The recorded subprotocol when the charger offers it, else what it prefers: refusing would hide all else."""
@@ -67,11 +69,7 @@ class _Csms:
             self._arrived.clear()
         stage.note(f"{identity or path} ended the connection")
         await dialogue.settle()
-        try:
-            dialogue.result()
-        except Exception as error:  # noqa: BLE001 - a bug of ours: raised by `play`, not lost in a log
-            if not self._failed.done():
-                self._failed.set_exception(error)
+        dialogue.result()
 
     async def play(self) -> None:
         """Send the recorded CALLs of the CSMS at their moments, then wait until the recording is over."""
@@ -80,6 +78,8 @@ class _Csms:
         sent: list[Said] = []
         for said in self._script:
             await stage.until(said.ts_ns)
+            if said.ts_ns > self._boot_ns:
+                await self._booted()
             await self._send(said, sent)
         if stage.settings.speed:
             await stage.until(stage.recording.last_ns)
@@ -89,6 +89,11 @@ class _Csms:
         if self._current is not None:
             await self._current.settle()
             await self._current.close(1001, "the recording is over")
+
+    async def _booted(self) -> None:
+        """Wait for the charger to boot where the recorded one had: before, many refuse everything (1.6 §4.2)."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stage.booted.wait(), self._stage.settings.timeout_s)
 
     async def _send(self, said: Said, sent: list[Said]) -> None:
         while True:
@@ -101,18 +106,15 @@ class _Csms:
                 return
             self._arrived.clear()
 
-    async def until_failed(self) -> None:
-        """Wait for a bug of ours, for ever."""
-        await self._failed
-
 
 async def play(
-    recording: Recording, listener: Listener, settings: Settings, tell: Tell, *, ready: Any = None
-) -> Outcome:
+    recording: Recording, listener: Listener, settings: Settings, tell: Tell, *, ready: Any = None,
+    stop: asyncio.Event | None = None,
+) -> Outcome:  # fmt: skip
     """Answer a charger as the recorded CSMS did, and send the recorded CALLs at their moments.
 
     `ready` is called with the port once it listens. Ends when the recording is over; at speed 0 when the charger leaves
-    after the last recorded CALL. Raises ReplayError when it cannot listen.
+    after the last recorded CALL, or when `stop` is set. Raises ReplayError when it cannot listen.
     """
     from websockets.asyncio.server import serve  # noqa: PLC0415 - only those who replay need it
 
@@ -129,15 +131,4 @@ async def play(
     async with server:
         if ready is not None:
             ready(server.sockets[0].getsockname()[1])
-        playing = asyncio.create_task(csms.play())
-        failing = asyncio.create_task(csms.until_failed())
-        try:
-            await asyncio.wait([playing, failing], return_when=asyncio.FIRST_COMPLETED)
-            if failing.done():
-                failing.result()
-            playing.result()
-        finally:
-            for task in (playing, failing):
-                task.cancel()
-            await asyncio.gather(playing, failing, return_exceptions=True)
-    return stage.finish()
+        return await stage.play(csms.play(), stop)

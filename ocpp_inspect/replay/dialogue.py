@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,8 @@ class Stage:
         self.answers = Answers(recording, role)
         self._tell = tell
         self._notes = 0
-        self.start_ns = time.time_ns()
-        self.timing = Timing(recording.first_ns, recording.last_ns, self.start_ns, settings.speed)
-        self.renewal = Renewal(role, self.timing.date)
+        self.booted = asyncio.Event()  # the other side's BootNotification was answered
+        self.begin()
 
     def begin(self) -> None:
         """Now is the moment at which the recording began."""
@@ -84,6 +83,23 @@ class Stage:
         """Sleep until what was recorded at `ts_ns` is due."""
         while (left := self.timing.moment(ts_ns) - time.time_ns()) > 0:
             await asyncio.sleep(min(left / 1e9, 60.0))
+
+    async def play(self, playing: Coroutine[Any, Any, None], stop: asyncio.Event | None) -> Outcome:
+        """Play until it is over, or until `stop` is set, and tell what the outcome is."""
+        task = asyncio.create_task(playing)
+        stopping = asyncio.create_task((stop or asyncio.Event()).wait())
+        try:
+            await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+            else:
+                self.note("stopped before the recording was over")
+                self.outcome.is_complete = False
+        finally:
+            for each in (task, stopping):
+                each.cancel()
+            await asyncio.gather(task, stopping, return_exceptions=True)
+        return self.finish()
 
     def finish(self) -> Outcome:
         """Tell what the other side did not say again, and end."""
@@ -243,6 +259,8 @@ class Dialogue:
         else:
             text = orjson.dumps([4, call.unique_id, answer.error_code, "", {}]).decode()
         await self._transmit(text)
+        if call.action == "BootNotification":
+            stage.booted.set()
         stage.note(f"{'<' if stage.role == 'station' else '>'} {call.action}: answered, {answer.why}")
 
     def _take(self, frame: Frame) -> None:

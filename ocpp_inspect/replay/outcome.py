@@ -58,6 +58,7 @@ class Outcome(msgspec.Struct):
     station: str
     target: str
     entries: list[Judged | Note] = msgspec.field(default_factory=list)
+    is_complete: bool = True  # False: stopped by a person
 
     @property
     def is_equal(self) -> bool:
@@ -109,5 +110,5 @@ def document(outcome: Outcome) -> dict[str, Any]:
         entries.append({"type": kind, **msgspec.to_builtins(entry), "is_difference": entry.is_difference})
     return {
         "format": 1, "station": outcome.station, "target": outcome.target, "is_equal": outcome.is_equal,
-        "entries": entries,
+        "is_complete": outcome.is_complete, "entries": entries,
     }  # fmt: skip

@@ -43,16 +43,21 @@ class Target:
         return f"{base}/{identity}"
 
 
-async def play(recording: Recording, target: Target, settings: Settings, tell: Tell) -> Outcome:
-    """Play all visits of the station, in their order and rhythm.
+async def play(
+    recording: Recording, target: Target, settings: Settings, tell: Tell, *, stop: asyncio.Event | None = None
+) -> Outcome:
+    """Play all visits of the station, in their order and rhythm, unless `stop` is set before.
 
     Raises ReplayError when the CSMS cannot be reached at the first attempt.
     """
     stage = Stage(recording, "station", target.url, settings, tell)
-    for number, visit in enumerate(recording.visits):
-        await stage.until(visit.opened_ns)
-        await _visit(stage, target, visit, is_first=number == 0)
-    return stage.finish()
+
+    async def visits() -> None:
+        for number, visit in enumerate(recording.visits):
+            await stage.until(visit.opened_ns)
+            await _visit(stage, target, visit, is_first=number == 0)
+
+    return await stage.play(visits(), stop)
 
 
 async def _visit(stage: Stage, target: Target, visit: Visit, *, is_first: bool) -> None:
@@ -154,8 +159,3 @@ async def _end(stage: Stage, dialogue: Dialogue, socket: ClientConnection, visit
 def _may_be_sent(code: int) -> bool:
     """Whether a close frame may carry it (RFC 6455 §7.4)."""
     return (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
-
-
-def run(recording: Recording, target: Target, settings: Settings, tell: Tell) -> Outcome:
-    """`play` in an event loop of its own."""
-    return asyncio.run(play(recording, target, settings, tell))

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from ocpp_inspect.proxy.interception import Drop, Forward, Link, Passing, Replace, UpgradeAttempt
 from ocpp_inspect.proxy.scenario import Decision, Director, parse_scenario
@@ -131,7 +133,7 @@ def test_modify(modify: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     "modify",
     ["{set: {a.b.c: 1}}", "{set: {none.b: 1}}", "{set: {b: '{payload.none}'}}", "{set: {'l[9]': 1}}",
-     "{error_code: X}", "{set: {b: '{payload.a:time}'}}"],
+     "{error_code: X}", "{set: {b: '{payload.a:time}'}}", "{set: {b: '{9999999999 * 9999999999}'}}"],
 )  # fmt: skip
 def test_what_cannot_be_modified_passes_as_it_is_and_is_said(modify: str) -> None:
     table = Table(f"  - when: CALL\n    do: {{modify: {modify}}}")
@@ -230,3 +232,42 @@ def test_paths(text: str, steps: list[Any]) -> None:
 def test_no_paths(text: str) -> None:
     with pytest.raises(ValueError, match=r"\d"):
         PathPattern(text)
+
+
+TEXTS = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=6),
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    some.lists(
+        some.tuples(
+            some.sampled_from("<>"),
+            TEXTS.map(json.dumps)
+            | some.text(max_size=20)
+            | some.builds(
+                lambda kind, action, payload: json.dumps([kind, "1", action, payload]),
+                some.sampled_from([2, 3, 4, 5, 6]),
+                some.sampled_from(["Heartbeat", "Authorize", "X"]),
+                TEXTS,
+            ),
+        ),
+        max_size=6,
+    )
+)
+def test_no_message_makes_it_fail(dialogue: list[tuple[str, str]]) -> None:
+    table = Table(
+        "  - {when: CALL, every: 2, do: {modify: {set: {a.b: '{payload.x}', 'l[*].y': 1}, delete: [c]}}}\n"
+        "  - {when: ANY, where: payload.a.b > 3 or len(payload.l) == 2, do: {modify: {payload: {z: '{request.q}'}}}}\n"
+        "  - {when: CALL, do: {answer: {payload: {echo: '{payload}'}}}}\n"
+        "  - {when: CALLRESULT, do: {inject: {to: csms, call: DataTransfer, payload: {vendorId: '{payload.v}'}}}}"
+    )
+    for arrow, text in dialogue:
+        decision = table.say(arrow, text)
+        if decision is not None:
+            assert decision.acts
+            for act in decision.acts:
+                if isinstance(act, Replace):
+                    json.loads(act.text)

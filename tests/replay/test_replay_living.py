@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from http import HTTPStatus
 from pathlib import Path
@@ -221,6 +222,7 @@ def test_as_csms_a_real_station_gets_the_recorded_answers_and_calls(tmp_path: Pa
         return await asyncio.wait_for(playing, 10), heard, started
 
     outcome, heard, started = asyncio.run(play_both())
+    assert json.loads(heard[0])[0] == 3, "nothing is asked before the boot is answered"
     asked = [message[2] for message in map(json.loads, heard) if message[0] == 2]
     recorded = [said.action for said in recording.visits[0].messages if said.sender == "csms" and said.kind == "CALL"]
     assert asked == recorded
@@ -261,6 +263,34 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
             code, _, err = await command(*common, "--ignore", "interval", "--password-file", str(secret))
             assert (code, err) == (0, "")
             assert peers[-1].request.headers["Authorization"].startswith("Basic ")
+
+    asyncio.run(both())
+
+
+def test_ctrl_c_tells_what_was_found_so_far() -> None:
+    async def interrupted(*arguments: str, said: bytes) -> tuple[int | None, str]:
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from ocpp_inspect.cli.main import main; main()", "replay", *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.stdout is not None
+        before = b""
+        while said not in before:
+            before += await asyncio.wait_for(done.stdout.readline(), 20)
+        done.send_signal(signal.SIGINT)
+        out = await asyncio.wait_for(done.stdout.read(), 20)
+        return await done.wait(), (before + out).decode()
+
+    async def both() -> None:
+        async with csms(Csms16, "ocpp1.6", 300) as (port, _):
+            code, out = await interrupted(
+                str(SAMPLES / "reordered.pcap"), "--to", f"ws://127.0.0.1:{port}", said=b"BootNotification"
+            )
+        assert (code, "stopped before" in out, "1 equal" in out, "Traceback" in out) == (130, True, True, False), out
+        code, out = await interrupted(
+            str(SAMPLES / "reordered.pcap"), "--as-csms", "--listen", "127.0.0.1:0", said=b"listening on"
+        )
+        assert (code, "0 CALLs sent again" in out, "Traceback" in out) == (0, True, False), out
 
     asyncio.run(both())
 

@@ -41,7 +41,7 @@ class ControlSocket:
 
     async def start(self) -> None:
         """Listen. Raises ControlError when the path is taken or cannot be used."""
-        self._free()
+        self.claim()
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
@@ -64,8 +64,13 @@ class ControlSocket:
         await asyncio.gather(*self._clients, return_exceptions=True)
         self.path.unlink(missing_ok=True)
 
-    def _free(self) -> None:
-        """Remove the socket of a proxy that was killed; never anything else."""
+    def claim(self) -> None:
+        """Make sure that the path is free: remove the socket of a proxy that was killed, never anything else.
+
+        Raises ControlError.
+        """
+        if not self.path.parent.is_dir():
+            raise ControlError(f"{self.path.parent}: no such directory")
         try:
             mode = self.path.lstat().st_mode
         except FileNotFoundError:

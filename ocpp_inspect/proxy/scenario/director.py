@@ -304,7 +304,7 @@ class Director:
             for pattern, value in order.set:
                 changes |= {(at, *path): value(view.values) for path in pattern.places(view.payload)}
             return spliced(text, changes)
-        except (UnknownValueError, PathError) as error:
+        except (UnknownValueError, PathError, orjson.JSONEncodeError) as error:
             decision.problems.append(f"{decision.step}: not modified: {error}")
             return text
 
@@ -322,10 +322,11 @@ class Director:
                     for part, default in zip(given, ("GenericError", "", {}), strict=True)
                 ]
                 message = [4, view.unique_id, *parts]
-        except UnknownValueError as error:
+            text = orjson.dumps(message).decode()
+        except (UnknownValueError, orjson.JSONEncodeError) as error:
             decision.problems.append(f"{step.name}: not answered: {error}")
             return None
-        return Injection(connected.link.connection, view.sender, orjson.dumps(message).decode(), "", view.action,
+        return Injection(connected.link.connection, view.sender, text, "", view.action,
                          f"{step.name}: in the receiver's place", is_before=True, is_answer=True)  # fmt: skip
 
     @staticmethod
@@ -344,7 +345,7 @@ class Director:
                     raise UnknownValueError(fault)
                 unique_id = str(uuid4())
                 text = orjson.dumps([2, unique_id, order.action, payload]).decode()
-        except UnknownValueError as error:
+        except (UnknownValueError, orjson.JSONEncodeError) as error:
             decision.problems.append(f"{name}: not injected: {error}")
             return None
         return Injection(
