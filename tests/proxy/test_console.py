@@ -79,6 +79,7 @@ def test_calls_either_way_are_checked_sent_and_their_answers_kept(way: Any, tmp_
             await eventually(
                 lambda: station._connection.received[-1][2:] == ["TriggerMessage", {"requestedMessage": "Heartbeet"}]
             )
+            await eventually(lambda: not s.meddler._injected)
         assert len(s.marks("injected")) == 3
         assert len(s.marks("answer_kept")) == 3
 
