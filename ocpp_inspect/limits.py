@@ -462,6 +462,12 @@ PROXY_QUEUE_BYTES: Final = 64 * 1024 * 1024
 PROXY_MIRROR_BYTES: Final = 4 * 1024 * 1024
 """Octets that wait for a mirror that does not read; beyond it that mirror is given up."""
 
+PROXY_MARK_CHARACTERS: Final = 64 * 1024
+"""Characters told of each version of a message that was changed; the message itself is stored whole."""
+
+PROXY_MARKED_MESSAGES: Final = 2_000
+"""Latest messages remembered, so that what was done to one of them is told beside it."""
+
 PROXY_CERTIFICATES: Final = 1_000
 """Server names for which certificates are made: a hostile client may ask for any number."""
 

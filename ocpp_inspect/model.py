@@ -407,7 +407,8 @@ class Loss(msgspec.Struct, gc=False):
     cause: `gap` (TCP bytes missing), `snaplen`, `joined_midway`, `resync` (frame boundary had to be searched),
     `inflate` (a compressed message could not be decoded), `oversize` (payload skipped), `limit` (a bound was reached),
     `drops` (the capture lost packets), `suspected` (acknowledged octets were not captured so far: only a warning to
-    those who judge, neither stored nor shown; a `gap` follows unless they come late).
+    those who judge, neither stored nor shown; a `gap` follows unless they come late), `manipulated` (the proxy changed
+    what the sides say to each other: a warning to those who judge; anomalies tell what was done).
     `messages` is the number of messages known to be undecodable (0: unknown).
     """
 
@@ -416,7 +417,9 @@ class Loss(msgspec.Struct, gc=False):
     ts_ns: int
     packet: int
     position: int
-    cause: Literal["gap", "snaplen", "joined_midway", "resync", "inflate", "oversize", "limit", "drops", "suspected"]
+    cause: Literal[
+        "gap", "snaplen", "joined_midway", "resync", "inflate", "oversize", "limit", "drops", "suspected", "manipulated"
+    ]
     bytes: int = 0
     messages: int = 0
     station: str = ""

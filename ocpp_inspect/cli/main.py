@@ -13,6 +13,7 @@ from ocpp_inspect.cli.analyze import analyze
 from ocpp_inspect.cli.console import console
 from ocpp_inspect.cli.doctor import doctor
 from ocpp_inspect.cli.explain import explain
+from ocpp_inspect.cli.proxy import app as proxy_app
 from ocpp_inspect.cli.query import query
 from ocpp_inspect.cli.replay import replay
 from ocpp_inspect.cli.rules import app as rules_app
@@ -62,6 +63,7 @@ app.command()(query)
 app.command()(replay)
 app.command()(console)
 app.command()(explain)
+app.add_typer(proxy_app, name="proxy")
 app.add_typer(rules_app, name="rules")
 app.add_typer(wireshark_app, name="wireshark")
 app.command()(doctor)

@@ -252,7 +252,7 @@ def frames_of(kind: int, size: int) -> int:
         return 3
     if kind == CLOSED:
         return 2
-    return -(-size // SEGMENT_BYTES) if kind <= DATA + 1 else 0
+    return -(-size // SEGMENT_BYTES) if kind <= DATA + 1 else 1
 
 
 def read_records(buffer: bytes) -> Iterator[tuple[int, int, int, bytes, int]]:

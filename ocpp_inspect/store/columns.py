@@ -322,6 +322,10 @@ _ROWS: Final[dict[type, tuple[str, Any]]] = {
 }
 
 
+_UNSAID: Final = ("suspected", "manipulated")
+"""Losses that only warn those who judge."""
+
+
 class Columns:
     """Collects what a worker decoded, and gives it as Arrow batches when `full` (or at the end)."""
 
@@ -348,7 +352,7 @@ class Columns:
             return
         for item in items:
             row = _ROWS.get(type(item))
-            if row is not None and getattr(item, "cause", "") != "suspected":
+            if row is not None and getattr(item, "cause", "") not in _UNSAID:
                 table, build = row
                 self._tables.setdefault(table, []).append(build(item))
                 self._rows += 1

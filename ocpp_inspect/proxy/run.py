@@ -1,0 +1,115 @@
+"""Settings in; a proxy that runs until it is stopped, its analysis beside it, and an exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from ocpp_inspect.proxy.interception import Interceptor
+from ocpp_inspect.proxy.process import AnalysisOptions, AnalysisProcess, start_analysis
+from ocpp_inspect.proxy.relay import Relay
+from ocpp_inspect.proxy.settings import Address, Settings
+from ocpp_inspect.proxy.tap import Tap
+
+_FINISH_S: Final = 30.0
+_SILENCE_S: Final = 120.0
+
+Beside = Callable[[Relay, asyncio.Event], Coroutine[Any, Any, None]]
+"""Runs in the relay's event loop beside it (a console); setting the event stops the proxy."""
+
+
+def run_proxy(
+    settings: Settings,
+    analysis: AnalysisOptions,
+    say: Callable[[str], None],
+    *,
+    interceptor: Interceptor | None = None,
+    beside: Beside | None = None,
+    started: Callable[[list[Address]], None] | None = None,
+) -> int:
+    """Run until SIGINT, SIGTERM or `beside` stops it. Raises AnalysisError, ListenError.
+
+    The analysis starts first, before any thread. When it dies, forwarding goes on.
+    """
+    raise_descriptors()
+    process = start_analysis(analysis)
+
+    async def main() -> None:
+        await _serve(settings, process, say, interceptor, beside, started)
+
+    try:
+        run_loop(main())
+    finally:
+        code, lines = process.wait(_SILENCE_S)
+        for line in lines:
+            say(line)
+    return code
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run in uvloop's event loop where that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+
+
+async def _serve(
+    settings: Settings,
+    process: AnalysisProcess,
+    say: Callable[[str], None],
+    interceptor: Interceptor | None,
+    beside: Beside | None,
+    started: Callable[[list[Address]], None] | None,
+) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    tap = Tap(loop, process.descriptor, say)
+    relay = Relay(settings, tap, say, interceptor, process.capture)
+
+    def tell() -> None:
+        lines = process.troubles()
+        for line in lines:
+            say(line)
+        if not lines:
+            loop.remove_reader(process.replies)  # the analysis has gone
+
+    try:
+        addresses = await relay.start()
+    except BaseException:
+        await tap.finish(_FINISH_S)
+        raise
+    loop.add_reader(process.replies, tell)
+    if started is not None:
+        started(addresses)
+    task = loop.create_task(beside(relay, stopped)) if beside is not None else None
+    try:
+        await stopped.wait()
+    finally:
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await relay.stop()
+        loop.remove_reader(process.replies)
+        await tap.finish(_FINISH_S)
+        if tap.missing_bytes:
+            say(f"{tap.missing_bytes:,} octets were forwarded without being analysed".replace(",", " "))
+
+
+def raise_descriptors() -> None:
+    """Each connection takes two descriptors: ask for as many as this user may have."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
