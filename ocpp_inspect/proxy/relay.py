@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
+import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, cast
 
 from ocpp_inspect.model import split_packet_key
@@ -18,8 +19,8 @@ from ocpp_inspect.proxy.session import Session
 from ocpp_inspect.proxy.settings import Address, Settings
 from ocpp_inspect.proxy.tap import Note, Tap
 
-_LOG: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 1024
+_ACCEPT_PAUSE_S: Final = 0.5
 _LINES: Final = 20  # lines said at once; then
 _LINES_A_SECOND: Final = 2
 
@@ -43,6 +44,7 @@ class Relay(Injector):
         self._sessions: set[Session] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
+        self._acceptors: list[asyncio.Task[None]] = []
         self._handshakes: set[asyncio.Task[None]] = set()
         self._empty: asyncio.Event | None = None
         self._lines = float(_LINES)
@@ -56,19 +58,20 @@ class Relay(Injector):
         addresses: list[Address] = []
         for address in self.settings.listen:
             try:
-                server = await loop.create_server(
-                    lambda address=address: self._accept(address),  # type: ignore[misc]
-                    address.host,
-                    address.port,
-                    backlog=_BACKLOG,
-                )
+                sockets = await bound_sockets(address)
+                for each in sockets:
+                    name = each.getsockname()
+                    actual = Address(str(name[0]), int(name[1]), address.is_tls)
+                    addresses.append(actual)
+                    if address.is_tls:
+                        each.listen(_BACKLOG)
+                        self._acceptors.append(loop.create_task(self._accept_tls(each, actual)))
+                    else:
+                        factory = partial(self._accept, actual)
+                        self._servers.append(await loop.create_server(factory, sock=each, backlog=_BACKLOG))
             except OSError as error:
                 await self.stop()
                 raise ListenError(f"cannot listen on {address}: {error.strerror or error}") from error
-            self._servers.append(server)
-            for each in server.sockets:
-                name = each.getsockname()
-                addresses.append(Address(str(name[0]), int(name[1]), address.is_tls))
         self._sweeper = loop.create_task(self._sweep())
         self.interceptor.attach(self)
         return addresses
@@ -78,10 +81,10 @@ class Relay(Injector):
         for server in self._servers:
             server.close()
         self._servers = []
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        for task in list(self._handshakes):
+        waiting = [*self._acceptors, *self._handshakes, *filter(None, [self._sweeper])]
+        for task in waiting:
             task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         self._empty = asyncio.Event()
         for session in list(self._sessions):
             session.stop()
@@ -97,42 +100,60 @@ class Relay(Injector):
     # ------------------------------------------------------------------ accepting
 
     def _accept(self, address: Address) -> asyncio.Protocol:
-        if len(self._sessions) + len(self._handshakes) >= self.settings.bounds.connections:
-            self.say(f"a connection was refused: {self.settings.bounds.connections} are open (--max-connections)")
-            self.tap.say(0, Note("proxy.limit", "unknown", f"refused: {self.settings.bounds.connections} are open"))
+        """The protocol of a connection that was accepted without TLS."""
+        if not self._admits():
             return _Full()
-        self.accepted += 1
-        session = Session(self, (address.host, address.port), is_tls=address.is_tls)
-        if not address.is_tls:
-            self._sessions.add(session)
-            return session.protocol()
-        return _TlsDoor(self, session)
+        session = Session(self, (address.host, address.port), is_tls=False)
+        self._sessions.add(session)
+        return session.protocol()
 
-    def shake_hands(self, transport: asyncio.Transport, session: Session) -> None:
-        """TLS on a socket that was accepted."""
-        task = asyncio.get_running_loop().create_task(self._handshake(transport, session))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
+    def _admits(self) -> bool:
+        """Whether one more connection is allowed."""
+        bound = self.settings.bounds.connections
+        if len(self._sessions) + len(self._handshakes) < bound:
+            self.accepted += 1
+            return True
+        self.say(f"a connection was refused: {bound} are open (--max-connections)")
+        self.tap.say(0, Note("proxy.limit", "unknown", f"refused: {bound} are open"))
+        return False
 
-    async def _handshake(self, transport: asyncio.Transport, session: Session) -> None:
-        context = self.settings.server_tls
-        assert context is not None  # noqa: S101 - an address with TLS has one
-        peer = transport.get_extra_info("peername") or ("", 0)
-        leg = session.protocol()
+    async def _accept_tls(self, listener: socket.socket, address: Address) -> None:
+        """Accept by ourselves: a listening event loop would keep the reason to itself when TLS fails."""
+        loop = asyncio.get_running_loop()
         try:
-            secure = await asyncio.get_running_loop().start_tls(
-                transport, leg, context, server_side=True, ssl_handshake_timeout=self.settings.bounds.handshake_s
+            while True:
+                try:
+                    accepted, _ = await loop.sock_accept(listener)
+                except OSError as error:  # no descriptors left, or the peer has gone already
+                    self.say(f"cannot accept a connection: {error.strerror or error}")
+                    await asyncio.sleep(_ACCEPT_PAUSE_S)
+                    continue
+                if not self._admits():
+                    accepted.close()
+                    continue
+                task = loop.create_task(self._handshake(accepted, address))
+                self._handshakes.add(task)
+                task.add_done_callback(self._handshakes.discard)
+        finally:
+            listener.close()
+
+    async def _handshake(self, accepted: socket.socket, address: Address) -> None:
+        peer = accepted.getpeername()
+        session = Session(self, (address.host, address.port), is_tls=True)
+        self._sessions.add(session)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                session.protocol,
+                accepted,
+                ssl=self.settings.server_tls,
+                ssl_handshake_timeout=self.settings.bounds.handshake_s,
             )
         except (OSError, ssl.SSLError, TimeoutError) as error:
+            self._sessions.discard(session)
             why = explain_handshake(error)
             self.say(f"{peer[0]}:{peer[1]}: TLS handshake failed: {why}")
             self.tap.say(0, Note("proxy.tls_failed", "station", f"{peer[0]}:{peer[1]}: {why}"))
-            transport.abort()
-            return
-        if secure is None:  # the station went away in the middle
-            return
-        self._sessions.add(session)
-        leg.connection_made(secure)
+            accepted.close()
 
     # ------------------------------------------------------------------ what sessions need
 
@@ -205,17 +226,26 @@ class _Full(asyncio.Protocol):
         writer.close()
 
 
-class _TlsDoor(asyncio.Protocol):
-    """Stands in front of a session until TLS is done, so that a failure can be told."""
-
-    def __init__(self, relay: Relay, session: Session) -> None:
-        self._relay = relay
-        self._session = session
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        stream = cast(asyncio.Transport, transport)
-        stream.pause_reading()
-        self._relay.shake_hands(stream, self._session)
+async def bound_sockets(address: Address) -> list[socket.socket]:
+    """Sockets bound to every address that the host name stands for."""
+    infos = await asyncio.get_running_loop().getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, target in dict.fromkeys(infos):
+            each = socket.socket(family, kind, protocol)
+            sockets.append(each)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            each.setblocking(False)
+            each.bind(target)
+    except OSError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
 
 
 def explain_handshake(error: Exception) -> str:  # noqa: PLR0911 - one return a cause

@@ -39,6 +39,7 @@ async function day(call, callStation) {
   await call('Authorize', { idTag: '04A2B3C4' });
   const { transactionId } = await call('StartTransaction', { connectorId: 1, idTag: '04A2B3C4', meterStart: 10, timestamp: now() });
   await status('Charging');
+  await new Promise((done) => setTimeout(done, 600)); // time for a ping
   for (let n = 0; n < 5; n += 1) {
     await call('MeterValues', { connectorId: 1, transactionId, meterValue: [{ timestamp: now(), sampledValue: [{ value: String(10 + n) }] }] });
   }
@@ -50,14 +51,14 @@ async function day(call, callStation) {
 
 async function onOcppRpc() {
   const { RPCServer, RPCClient } = require('ocpp-rpc');
-  const server = new RPCServer({ protocols: ['ocpp1.6'], pingIntervalMs: 50, wssOptions: { perMessageDeflate } });
+  const server = new RPCServer({ protocols: ['ocpp1.6'], pingIntervalMs: 500, wssOptions: { perMessageDeflate } });
   const arrived = new Promise((done) => server.on('client', (client) => {
     for (const [action, answer] of Object.entries(answers)) client.handle(action, answer);
     done(client);
   }));
   await server.listen(Number(port), '127.0.0.1');
   const station = new RPCClient({
-    endpoint: url, identity: 'NODE 1', protocols: ['ocpp1.6'], reconnect: false, pingIntervalMs: 40, wsOpts: { perMessageDeflate },
+    endpoint: url, identity: 'NODE 1', protocols: ['ocpp1.6'], reconnect: false, pingIntervalMs: 400, wsOpts: { perMessageDeflate },
   });
   station.handle('RemoteStopTransaction', () => ({ status: 'Accepted' }));
   await station.connect();
