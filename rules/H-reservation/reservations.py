@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ocpp_inspect.engine import Monitor, Remark
+from ocpp_inspect.engine import Conversation, Remark
 
 RESERVATIONS: Final = 64  # per station; beyond it the oldest is forgotten
 PLACES: Final = 256  # connectors whose status is kept
@@ -71,39 +71,15 @@ def statuses(item: Any) -> list[tuple[int, int, str]]:
     ]
 
 
-class Reservations(Monitor):
+class Reservations(Conversation):
     """What is known about the reservations of a station; the rules below look at it."""
 
     def __init__(self) -> None:
         self.active: dict[int, Reservation] = {}
         self.last: dict[tuple[int, int], str] = {}  # (place, connector) → last status
 
-    def feed(self, item: Any) -> Iterable[Remark]:
-        """Judge first, then remember. What is overdue is told when the station speaks again: a loss would show."""
-        payload = getattr(item, "payload", None)
-        if not hasattr(item, "action"):
-            self.cut_off()
-            return ()
-        if not isinstance(payload, dict):
-            return ()
-        remarks = [*(self.due(item.ts_ns) if item.side == "station" else ()), *self.judge(item, payload)]
-        self.learn(item, payload)
-        return remarks
-
-    def cut_off(self) -> None:
-        """A connection began or ended: what the station owed may have been held back."""
-
-    def due(self, now_ns: int) -> Iterable[Remark]:
-        """What the station should have said by now."""
-        return ()
-
-    def judge(self, item: Any, payload: dict[str, Any]) -> Iterable[Remark]:
-        """What the rule has to say about a message, before it is remembered."""
-        return ()
-
-    def learn(self, item: Any, payload: dict[str, Any]) -> None:
+    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Take a message into the picture."""
-        request = item.request if isinstance(item.request, dict) else {}
         if item.action in ("StatusNotification", "NotifyEvent"):
             for place, connector, status in statuses(item):
                 if len(self.last) < PLACES or (place, connector) in self.last:
@@ -149,9 +125,9 @@ class Reservations(Monitor):
 class NotShown(Reservations):
     """RES-001: a minute after it was accepted, the place is neither Reserved nor in use."""
 
-    def learn(self, item: Any, payload: dict[str, Any]) -> None:
+    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Any status but Available shows that something happens at the place, so does a transaction."""
-        super().learn(item, payload)
+        super().learn(item, payload, request)
         if item.action in ("StatusNotification", "NotifyEvent"):
             touched = {place for place, _, status in statuses(item) if status != "Available"}
         else:
@@ -161,7 +137,7 @@ class NotShown(Reservations):
         for each in self.active.values():
             each.shown = each.shown or each.place in touched
 
-    def cut_off(self) -> None:
+    def cut_off(self, now_ns: int) -> None:
         """What is not shown by now was perhaps not sent."""
         for each in self.active.values():
             each.shown = True
@@ -178,7 +154,7 @@ class NotShown(Reservations):
 class _AtStart(Reservations):
     """Looks at reservations when a transaction is begun with a token."""
 
-    def judge(self, item: Any, payload: dict[str, Any]) -> Iterable[Remark]:
+    def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Find place, token and time of the beginning; only what is certainly after the reservation counts."""
         if item.action not in BUSY or item.kind != "CALL" or payload.get("offline") or "reservationId" in payload:
             return
@@ -238,10 +214,10 @@ class NotRemoved(Reservations):
         super().__init__()
         self.owed: dict[int, Any] = {}  # reservation → the status that ended it
 
-    def learn(self, item: Any, payload: dict[str, Any]) -> None:
+    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Remember which reservations a fault of all connectors of their EVSE has ended."""
         before = dict(self.active)
-        super().learn(item, payload)
+        super().learn(item, payload, request)
         if item.action in ("StatusNotification", "NotifyEvent"):
             for name in before.keys() - self.active.keys():
                 place = before[name].place
@@ -250,12 +226,12 @@ class NotRemoved(Reservations):
                     self.owed[name] = item
         elif item.action in ("ReservationStatusUpdate", *BUSY):
             self.owed.pop(payload.get("reservationId", -1), None)
-        elif item.action == "CancelReservation" and isinstance(item.request, dict):
-            self.owed.pop(item.request.get("reservationId", -1), None)
+        elif item.action == "CancelReservation":
+            self.owed.pop(request.get("reservationId", -1), None)
         elif item.action == "BootNotification":
             self.owed.clear()
 
-    def cut_off(self) -> None:
+    def cut_off(self, now_ns: int) -> None:
         """What is not told by now was perhaps not sent."""
         self.owed.clear()
 
@@ -276,7 +252,7 @@ class NotRemoved(Reservations):
 class WithoutReservation(Reservations):
     """ST16-008: a connector becomes Reserved, and there is no reservation."""
 
-    def judge(self, item: Any, payload: dict[str, Any]) -> Iterable[Remark]:
+    def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Only a connector that had another status before: then the reservation would be of the capture's time."""
         if item.action != "StatusNotification" or payload.get("status") != "Reserved":
             return

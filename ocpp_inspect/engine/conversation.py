@@ -1,0 +1,46 @@
+"""A rule in Python that remembers a dialogue: judge a message, learn from it, and tell later what did not follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ocpp_inspect.engine.monitor import Monitor, Remark
+from ocpp_inspect.model import ConnectionClosed, OcppItem, OcppMessage, Upgrade
+
+
+class Conversation(Monitor):
+    """Override what the rule needs. What the station owes is told when it speaks again.
+
+    Until then something may turn out to be lost: a loss shows when its side is next read, and calls `forget` first.
+    Where the rule's `when` names Upgrade and ConnectionClosed, `cut_off` hears of both.
+    """
+
+    def feed(self, item: OcppItem) -> Iterable[Remark]:
+        """Judge by what was known before, then learn."""
+        if type(item) is OcppMessage:
+            payload = item.payload
+            if type(payload) is not dict:
+                return ()
+            request = item.request if type(item.request) is dict else {}
+            remarks = list(self.due(item.ts_ns)) if item.side == "station" else []
+            remarks += self.judge(item, payload, request)
+            self.learn(item, payload, request)
+            return remarks
+        if type(item) is Upgrade or type(item) is ConnectionClosed:
+            self.cut_off(item.ts_ns)
+        return ()
+
+    def judge(self, item: OcppMessage, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
+        """What is wrong with a message, before it is learned; `request` is what it answers, empty for a CALL."""
+        return ()
+
+    def learn(self, item: OcppMessage, payload: dict[str, Any], request: dict[str, Any]) -> None:
+        """Take a message into the picture."""
+
+    def due(self, now_ns: int) -> Iterable[Remark]:
+        """What should have followed by now. Bound what waits, and tell it once."""
+        return ()
+
+    def cut_off(self, now_ns: int) -> None:
+        """A connection began or ended: what is owed was perhaps not sent, or sent to nobody."""
