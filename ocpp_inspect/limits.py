@@ -324,6 +324,32 @@ FINDINGS_PER_RULE: Final = 200
 FINDING_TEXT_CHARACTERS: Final = 400
 """Longest finding text in characters; captured values inside it are cut to 80."""
 
+# --- logs ------------------------------------------------------------------------------------------------------
+
+LOG_LINE_OCTETS: Final = 4 * 1024 * 1024
+"""Longest line of a log: the largest messages seen have some hundred kB."""
+
+LOG_MESSAGE_CHARACTERS: Final = 4 * 1024 * 1024
+"""Characters of one message over all its lines."""
+
+LOG_MESSAGE_LINES: Final = 100_000
+"""Lines of one message that was written indented."""
+
+LOG_DETECTION_LINES: Final = 5_000
+"""Lines by which the format, the owner and the zone of a log are decided."""
+
+LOG_CONNECTIONS: Final = 20_000
+"""Stations and sessions of one log at once."""
+
+LOG_DOCUMENT_OCTETS: Final = 256 * 1024 * 1024
+"""Largest HAR or flow file, which has to be read whole."""
+
+FLOW_DEPTH: Final = 32
+"""Nesting of a flow file; mitmproxy's own have 6."""
+
+LOG_BATCH: Final = 4_096
+"""Items handed on at a time."""
+
 # --- catalogue -------------------------------------------------------------------------------------------------
 
 SUMMARY_CHARACTERS: Final = 320

@@ -51,6 +51,14 @@ def analyze(
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit 1 when there is a finding of at least this severity.")
     ] = FailOn.ERROR,
+    log_format: Annotated[
+        str,
+        typer.Option(
+            "--log-format",
+            help="Lines of a text log: a regular expression with the groups time, station, direction, message.",
+            metavar="REGEX",
+        ),
+    ] = "",
     strict: Annotated[
         bool, typer.Option("--strict", help="What is legal but known to break peers weighs one step more.")
     ] = False,
@@ -100,6 +108,7 @@ def analyze(
         ignore=_split(ignore),
         jobs=jobs,
         strict=strict,
+        log_format=log_format,
         key_logs=(*(keylog or ()), *_key_log_of_environment()),
         private_keys=tuple(tls_key or ()),
     )

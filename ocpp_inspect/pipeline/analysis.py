@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ocpp_inspect.capture import CaptureReader, expand_inputs
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.keys import check_keys
+from ocpp_inspect.pipeline.logs import check_log_format, decode_logs, split_inputs
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import built_in_and
 from ocpp_inspect.pipeline.workers import decide_jobs, decode_here, decode_in_workers
@@ -31,6 +35,8 @@ def analyze(
     options = options or Options()
     paths = expand_inputs(inputs)
     pipes = [path for path in paths if path == "-" or Path(path).is_fifo()]
+    check_log_format(options)
+    paths, logs = split_inputs(paths, options)
     with CaptureReader([path for path in paths if path not in pipes]):
         pass  # an unreadable input is said before anything starts
     jobs = decide_jobs(options.jobs, None if pipes else sum(Path(path).stat().st_size for path in paths))
@@ -42,12 +48,14 @@ def analyze(
         from ocpp_inspect.store import next_capture_id
 
         first_capture = next_capture_id(database)
-    announced = [CaptureInfo(capture=first_capture + i, path=path) for i, path in enumerate(paths)]
+    announced = [CaptureInfo(capture=first_capture + i, path=path) for i, path in enumerate([*paths, *logs])]
     # Workers start before DuckDB is loaded: a process with threads cannot be forked safely.
-    if jobs == 1:
-        batches = decode_here(paths, options, first_capture, outcome, progress)
-    else:
-        batches = decode_in_workers(paths, options, first_capture, jobs, outcome, progress)
+    batches: Iterable[dict[str, Any]] = ()
+    if paths:
+        decode = decode_here if jobs == 1 else partial(decode_in_workers, jobs=jobs)
+        batches = decode(paths, options, first_capture, outcome=outcome, progress=progress)
+    if logs:
+        batches = chain(batches, decode_logs(logs, options, first_capture + len(paths), outcome, progress))
     from ocpp_inspect.store import Writer
 
     with Writer(database) as writer:

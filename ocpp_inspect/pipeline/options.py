@@ -22,6 +22,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     jobs: int | None = None
     validate: bool = True
+    log_format: str = ""  # a regular expression with the groups time, station, direction and message
     strict: bool = False  # what is legal but known to break peers weighs one step more
     acceptances: tuple[Acceptance, ...] = ()  # findings that are known, in force
     key_logs: tuple[Path, ...] = ()  # NSS key logs

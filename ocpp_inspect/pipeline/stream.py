@@ -16,7 +16,7 @@ from msgspec import structs
 from ocpp_inspect.engine import Acceptance, Engine, Rule
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import NAMED_CONNECTIONS
-from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, StreamBatch, StreamItem, StreamOpened
+from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, StreamBatch, StreamItem, StreamOpened, WsItem
 from ocpp_inspect.ocpp import Ocpp
 from ocpp_inspect.websocket import WebSockets
 
@@ -68,6 +68,19 @@ class StreamChain:
         for item in items:
             self._last_ns = max(self._last_ns, item.ts_ns)
         return self.feed_batch(only_items(list(items)))
+
+    def feed_messages(self, items: Sequence[WsItem]) -> Decoded:
+        """Decode and judge WebSocket messages that somebody else took apart: a log, a trace."""
+        for item in items:
+            self._last_ns = max(self._last_ns, item.ts_ns)
+        decoded = self.ocpp.feed(list(items))
+        findings = self.engine.feed(decoded)
+        return Decoded([*decoded, *self.engine.take_anomalies()], findings)
+
+    def name_connection(self, connection: int, station: str, position: int) -> None:
+        """Say whose connection it is, where no handshake tells it: the station's name stands for its address."""
+        self._endpoints[connection] = (station, 0, "log", 0)
+        self.ocpp.learn_address(station, "log", 0, station, position)
 
     def feed_batch(
         self,

@@ -150,7 +150,8 @@ def _capture(capture: Capture) -> str:
     kind = " ".join(
         filter(None, (safe(capture.format, 30), "/".join(safe(each, 30) for each in capture.link_types[:4])))
     )
-    parts = [kind, amount(capture.packets, "packet"), octets(capture.bytes)]
+    unit = "message" if capture.format == "log" else "packet"
+    parts = [kind, amount(capture.packets, unit), octets(capture.bytes)]
     if capture.dropped_packets:
         parts.append(f"{amount(capture.dropped_packets, 'packet')} dropped while capturing")
     if capture.truncated:
