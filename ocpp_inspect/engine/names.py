@@ -86,6 +86,8 @@ NAMES: Final[dict[ItemClass, dict[str, str]]] = {
         "side": "m.closed_by",
         "duration": "((m.ts_ns - m.opened_ns) / 1e9 if not m.joined_midway else None)",
         "close_kind": "m.close_kind",
+        "station_silence": "((m.ts_ns - st.heard['station'][m.connection]) / 1e9 "
+        "if st.heard['station'].get(m.connection) else None)",
         "closed_by": "(m.closed_by if m.closed_by != 'unknown' else None)",
         "code": "m.close_code",
         "reason": "m.close_reason",
@@ -179,6 +181,7 @@ NAME_HELP: Final = {
     "duration": "seconds that the connection lasted; unknown when its beginning was not seen",
     "close_kind": '"fin", "rst", "idle", "end" (of the capture) or "reuse" (of its ports)',
     "closed_by": "who closed first",
+    "station_silence": "seconds since the station's last message or control frame on it; unknown when there was none",
     "joined_midway": "whether the connection was open before the capture began",
     "lost_bytes": "octets of it that the capture lacks",
     "messages": "number of messages",
