@@ -92,4 +92,4 @@ class UnstoppedAfterReset(Unstopped):
 
     def text(self, name: str) -> str:
         """What is said about a transaction."""
-        return f"Transaction {name} was open before the reset, and its end was told neither before nor within 10 min after"
+        return f"Transaction {name} was open before the reset, and its end was told neither before nor 10 min after"
