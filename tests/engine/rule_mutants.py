@@ -16,8 +16,7 @@ NEVER = "False"
 def mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """(what was broken, the broken rule); at least one of the rule's examples has to notice each.
 
-    The broken copies of a rule whose verb is Python say nothing, or look at everything: what its class decides is
-    broken by `never` and by the mutants of `where`.
+    What a class in Python decides is broken as a whole: it says nothing, or something about everything it looks at.
     """
     yield "it never speaks", replace(rule, where=NEVER)
     if rule.where:
@@ -26,6 +25,8 @@ def mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
     if rule.require:
         yield "require is turned round", replace(rule, require=f"not ({rule.require})")
         yield "require is left out", replace(rule, require="")  # the trigger itself is the fault
+    if rule.python:
+        yield "the class is left out", replace(rule, python="")  # the trigger itself is the fault
     if rule.count is not None:
         yield "count allows one more", replace(rule, count=replace(rule.count, max=rule.count.max + 1))
         yield "count allows one less", replace(rule, count=replace(rule.count, max=rule.count.max - 1))
