@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,13 +30,18 @@ def console(
 
       ocpp-inspect console ocpp.sock -c "hold > StartTransaction.request" -c list
     """
+    import signal
+
     from ocpp_inspect.cli.failures import fail
     from ocpp_inspect.proxy.console.terminal import ConsoleError, Terminal
 
     def write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # nobody reads; the lines are still done
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
+    if hasattr(signal, "SIGPIPE"):  # a proxy that has gone is said
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         terminal = Terminal(path, write)
     except ConsoleError as error:

@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocpp_inspect.cli.reporter import FailOn
+from ocpp_inspect.cli.scenario import app as scenario_app
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
     from ocpp_inspect.pipeline.recording import Recording
+    from ocpp_inspect.proxy.console.beside import Beside
+    from ocpp_inspect.proxy.interception import Interceptor
     from ocpp_inspect.proxy.process import AnalysisOptions
     from ocpp_inspect.proxy.settings import Address, Settings
 
 app = typer.Typer(
-    invoke_without_command=True, subcommand_metavar="[ca]", context_settings={"help_option_names": ["-h", "--help"]}
+    invoke_without_command=True,
+    subcommand_metavar="[ca|scenario]",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _LISTEN = "127.0.0.1:9000"
@@ -73,6 +78,15 @@ def proxy(
     keep_host: Annotated[
         bool, typer.Option("--keep-host", help="Leave the Host header as the station sends it.")
     ] = False,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="Meddle with messages as this file says (docs/scenarios.md).")
+    ] = None,
+    control: Annotated[
+        Path | None, typer.Option("--control", help="A console on this Unix socket, for `ocpp-inspect console`.")
+    ] = None,
+    console: Annotated[
+        bool | None, typer.Option("--console/--no-console", help="A prompt on this terminal; default: if it is one.")
+    ] = None,
     rules: Annotated[
         list[Path] | None, typer.Option("--rules", help="A directory of your own rules (repeatable).")
     ] = None,
@@ -103,13 +117,17 @@ def proxy(
 
       ocpp-inspect proxy -u 'CP1*=ws://new.example' -u ws://old.example/ocpp --mirror ws://test.example:9001
 
+      ocpp-inspect proxy -u ws://csms.example/ocpp --scenario lost-answers.yaml --control ocpp.sock
+
       ocpp-inspect proxy ca
     """
     if context.invoked_subcommand is not None:
         return
     from ocpp_inspect.cli.failures import fail
+    from ocpp_inspect.engine import RuleError
     from ocpp_inspect.pipeline.options import Options
     from ocpp_inspect.proxy.authority import AuthorityError
+    from ocpp_inspect.proxy.console.socket import ControlError
     from ocpp_inspect.proxy.process import AnalysisError, AnalysisOptions
     from ocpp_inspect.proxy.relay import ListenError
     from ocpp_inspect.proxy.routes import RouteError, Routes, parse_route, parse_upstream
@@ -132,17 +150,22 @@ def proxy(
             ),
             bounds=Bounds(connections=max_connections),
         )
+        meddler, beside = _meddling(scenario, control, prompts=_is_terminal() if console is None else console)
         analysis = AnalysisOptions(
             db,
             f"proxy {', '.join(str(each) for each in addresses)}",
             Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore)),
+            remembers=meddler is not None,
             show=None if quiet else show_lines,
             conclude=partial(conclude, fail_on=fail_on),
         )
         if insecure:
             say("WARNING: --insecure: the upstream's certificate is not verified, anybody may be at its place")
-        code = run_proxy(settings, analysis, say, started=partial(announce, settings, analysis))
-    except (RouteError, TlsError, AuthorityError, AnalysisError, ListenError, ValueError) as error:
+        code = run_proxy(
+            settings, analysis, say, interceptor=meddler, beside=beside, started=partial(announce, settings, analysis)
+        )
+    except (RouteError, TlsError, AuthorityError, AnalysisError, ListenError, ControlError, RuleError,
+            ValueError) as error:  # fmt: skip
         fail(str(error))
     sys.exit(code)
 
@@ -173,6 +196,36 @@ Install it in the station as the root certificate of its CSMS:
 
 Then: ocpp-inspect proxy --tls --listen 0.0.0.0:443 --upstream wss://csms.example
 Remove it from the station when you are done.""")
+
+
+app.add_typer(scenario_app, name="scenario")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _meddling(
+    scenario: Path | None, control: Path | None, *, prompts: bool
+) -> tuple[Interceptor | None, Beside | None]:
+    """Who stands between the messages, and its consoles; nobody when none was asked for."""
+    if scenario is None and control is None and not prompts:
+        return None, None
+    from ocpp_inspect.proxy.console.beside import consoles
+    from ocpp_inspect.proxy.console.socket import ControlSocket
+    from ocpp_inspect.proxy.meddler import Meddler
+    from ocpp_inspect.proxy.scenario import load_scenario
+
+    loaded = load_scenario(scenario) if scenario is not None else None
+    meddler = Meddler(loaded, say, has_console=control is not None or prompts)
+    sockets = [ControlSocket(control, meddler)] if control is not None else []
+    for socket in sockets:
+        socket.claim()
+    if loaded is not None:
+        say(f"scenario {loaded.title}: {len(loaded.steps)} steps; what they touch is marked in the recording")
+    if control is not None:
+        say(f"console: ocpp-inspect console {control}")
+    return meddler, consoles(meddler, sockets, say, prompts=prompts) if sockets or prompts else None
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from enum import StrEnum
@@ -167,6 +168,8 @@ def _run(start: Callable[[asyncio.Event], Coroutine[Any, Any, Outcome]]) -> Outc
 
     async def main() -> Outcome:
         stop = asyncio.Event()
+        if hasattr(signal, "SIGPIPE"):  # a peer that has gone is an error of its connection, not our end
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         return await start(stop)
@@ -195,8 +198,6 @@ def _as_csms(
 
 
 def _password(path: Path | None) -> str | None:
-    import os
-
     from ocpp_inspect.cli.failures import fail
 
     if path is None:
@@ -253,13 +254,19 @@ class _Teller:
 
     def __init__(self, form: Format) -> None:
         self._form = form
+        self._is_unread = False
 
     def __call__(self, entry: Judged | Note) -> None:
-        if self._form is Format.RICH:
+        if self._form is Format.RICH and not self._is_unread:
             from ocpp_inspect.cli.screen import print_lines
             from ocpp_inspect.replay.outcome import lines_of
 
-            print_lines(lines_of(entry))
+            try:
+                print_lines(lines_of(entry))
+                sys.stdout.flush()
+            except BrokenPipeError:  # `| head` has seen enough; the other side has not
+                self._is_unread = True
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def finish(self, outcome: Outcome) -> None:
         """The summary, or the document."""

@@ -106,13 +106,14 @@ class _Turn:
 
 
 class Meddler(Transparent):
-    """The interceptor of `proxy` when there is a scenario or a console. `say` gets lines for a person."""
+    """The interceptor of `proxy` when there is a scenario or a console. `say` gets lines while no console listens."""
 
     def __init__(self, scenario: Scenario | None, say: Callable[[str], None], *, has_console: bool) -> None:
         self.director = Director(scenario, time.time_ns())
         self.marks: list[Callable[[Mark], None]] = []  # who wants to hear of every mark
         self._has_console = has_console
-        self._say = say
+        self.hears: list[Callable[[str], None]] = []  # consoles: they are told instead of `say`
+        self._fallback = say
         self._injector: Injector | None = None
         self._held: dict[int, Held] = {}
         self._last_number = 0
@@ -241,6 +242,10 @@ class Meddler(Transparent):
         """Close a connection. Raises LinkGoneError."""
         if self._injector is not None:
             self._injector.close(link.connection, code, reason, note=note)
+
+    def _say(self, line: str) -> None:
+        for hear in self.hears or [self._fallback]:
+            hear(line)
 
     def reconsider(self) -> None:
         """Wishes have changed."""

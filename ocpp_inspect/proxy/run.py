@@ -35,6 +35,8 @@ def run_proxy(
     The analysis starts first, before any thread. When it dies, forwarding goes on.
     """
     raise_descriptors()
+    if hasattr(signal, "SIGPIPE"):  # a peer, or the analysis, that has gone is an error of one socket, not our end
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     process = start_analysis(analysis)
 
     async def main() -> None:

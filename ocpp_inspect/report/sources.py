@@ -167,7 +167,7 @@ PLACES: Final = (
     ANTI JOIN findings f
         ON f.capture_id = a.capture_id AND f.frame_no = a.frame_no AND contains(f.text, a.detail)
     LEFT JOIN message_records m ON m.message_id = a.message_id AND a.message_id > 0
-    WHERE layer IN ('http', 'ws', 'ocpp', 'rpc', 'schema') AND {station:a}""",
+    WHERE layer IN ('http', 'ws', 'ocpp', 'rpc', 'schema', 'proxy') AND {station:a}""",
 )
 """An anomaly whose detail a finding repeats is told by the finding; those below HTTP are the network's."""
 
@@ -206,7 +206,8 @@ ANOMALIES: Final = _select(
     frame_no="a.frame_no",
     kind="a.name",
     message_id="p.said_id",
-    extra=_json(detail="left(a.detail, 400)"),
+    # What the proxy did to a message is told with both of its texts.
+    extra=_json(detail="left(a.detail, CASE WHEN a.layer = 'proxy' THEN 40000 ELSE 400 END)"),
 )
 ALL: Final = (MESSAGES, UPGRADES, OPENS, CLOSES, CONTROLS, LOSSES, FINDINGS, ANOMALIES)
 OF_MESSAGES: Final = (MESSAGES, FINDINGS, ANOMALIES)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from ocpp_inspect import catalogue
-from ocpp_inspect.report import rows
+from ocpp_inspect.report import meddled, rows
 from ocpp_inspect.report.clock import SECOND_NS, Clock, day, span, time_of_day
 from ocpp_inspect.report.folding import joined, problems
 from ocpp_inspect.report.gutter import COLUMNS, Gutter
@@ -27,6 +27,7 @@ from ocpp_inspect.report.wording import FAINT, close_words, extra_of, finding_la
 
 _SENDERS: Final = {"station": "cyan", "csms": "magenta", "unknown": "white"}
 _LIFELINE: Final = FAINT
+_MEDDLED: Final = "magenta"
 _GAP_NS: Final = 120 * SECOND_NS  # silence worth a line of its own: longer than the usual period of meter values
 _SLOW_MS: Final = 5000  # an answer that stands out; rules judge by the station's own timeouts
 _REMEMBERED: Final = 1024  # requests whose payload an answer's sentence may need
@@ -303,6 +304,8 @@ class Dialogue:
     def _anomaly(self, event: Event) -> list[Line]:
         """A fact that no finding tells, faint: it judges nothing."""
         extra = extra_of(event)
+        if event.kind in meddled.WORDS:
+            return self._meddled(meddled.told(event.kind, str(extra.get("detail") or "")))
         name = safe(event.kind, 60)
         text = ": ".join(filter(None, (name, safe(extra.get("detail"), 400))))
         room = self._lanes + 9 + self._frame_cells - 6
@@ -311,4 +314,14 @@ class Dialogue:
         return [
             self._beside([("│ ", _LIFELINE), ("◦ " if number == 0 else "  ", FAINT), (line, FAINT)], None, running)
             for number, line in enumerate(wrapped)
+        ]
+
+    def _meddled(self, text: str) -> list[Line]:
+        """What somebody made the proxy do to a message: it must not be taken for what the peers did."""
+        running = self._gutter.running()
+        return [
+            self._beside(
+                [("│ ", _LIFELINE), ("✎ " if number == 0 else "  ", _MEDDLED), (line, _MEDDLED)], None, running
+            )
+            for number, line in enumerate(wrap(safe(text, 600), self._lanes + 9 + self._frame_cells - 6))
         ]

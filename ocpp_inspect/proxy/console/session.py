@@ -42,11 +42,14 @@ class Session:
         self._station = ""
         self._answers: set[asyncio.Task[None]] = set()
         self._watches = True
+        self._tell = front.say
         meddler.marks.append(self._hear)
+        meddler.hears.append(self._tell)
 
     def end(self) -> None:
         """The person has left; what is held stays held."""
         self._meddler.marks.remove(self._hear)
+        self._meddler.hears.remove(self._tell)
         for task in self._answers:
             task.cancel()
 
