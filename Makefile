@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO   ?= samples/faulty-sequence-16.pcap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts docs docs-check wheel-check bench pictures clean
+.PHONY: help demo test lint types contracts docs docs-check wheel-check bench bench-proxy pictures clean
 
 help:            ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ wheel-check: $(VENV)/.developer  ## build the wheel, install it elsewhere, run t
 
 bench: $(VENV)/.developer  ## compare with tshark, pyshark and scapy on the same file
 	$(BIN)/python -m bench.compare
+
+bench-proxy: $(VENV)/.developer  ## compare the proxy with mitmproxy and a direct connection; hold 5,000 connections
+	$(BIN)/python -m bench.proxy --idle 5000
 
 clean:           ## remove what was built
 	rm -rf $(VENV) dist build demo.duckdb

@@ -34,6 +34,7 @@ _TURN_S: Final = 0.2
 _TICK_NS: Final = 500_000_000
 _MARGIN_NS: Final = 500_000_000  # what the relay may still hold when the pipe is empty
 _NICE: Final = 5
+_INCOMPLETE: Final = 2  # exit code when the database lacks something
 
 Show = Callable[["Recording"], Callable[[], None] | None]
 """Called with the recording at its start; may subscribe, and returns what is to be called every turn."""
@@ -64,6 +65,8 @@ class AnalysisProcess:
     capture: int
     _process: BaseProcess
     _replies: Connection
+    has_gone: bool = False
+    wants_to_stop: bool = False  # somebody pressed its key on the screen
 
     def wait(self, seconds: float) -> tuple[int, list[str]]:
         """(exit code, what went wrong) once everything is written; gives up after some time of silence."""
@@ -92,11 +95,15 @@ class AnalysisProcess:
     def troubles(self) -> list[str]:
         """What the analysis has to tell a person now."""
         lines: list[str] = []
-        with suppress(EOFError, OSError):
+        try:
             while self._replies.poll(0):
                 kind, value = self._replies.recv()
                 if kind == "trouble":
                     lines.append(value)
+                elif kind == "stop":
+                    self.wants_to_stop = True
+        except (EOFError, OSError):
+            self.has_gone = True
         return lines
 
     @property
@@ -235,6 +242,8 @@ class _Body:
         self._tell_trouble()
         conclude = self._settings.conclude
         code = conclude(self.recording.database) if conclude is not None else 0
+        if self.recording.trouble or self.recording.lost_rows:
+            code = _INCOMPLETE
         self.recording.dispose()
         return code
 

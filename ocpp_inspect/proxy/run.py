@@ -78,11 +78,13 @@ async def _serve(
     relay = Relay(settings, tap, say, interceptor, process.capture)
 
     def tell() -> None:
-        lines = process.troubles()
-        for line in lines:
+        for line in process.troubles():
             say(line)
-        if not lines:
-            loop.remove_reader(process.replies)  # the analysis has gone
+        if process.wants_to_stop:
+            stopped.set()
+        if process.has_gone:
+            loop.remove_reader(process.replies)
+            tap.lose("the analysis has gone; forwarding goes on without it")
 
     try:
         addresses = await relay.start()

@@ -216,7 +216,7 @@ class Tap:
                 self._loop.add_writer(descriptor, self._flush)
             return
         except OSError as error:
-            self._lose(f"the analysis has gone ({error.strerror}); forwarding goes on without it")
+            self.lose(f"the analysis has gone ({error.strerror}); forwarding goes on without it")
             return
         if self._is_watching:
             self._is_watching = False
@@ -225,7 +225,10 @@ class Tap:
         if self._drained is not None:
             self._drained.set()
 
-    def _lose(self, why: str) -> None:
+    def lose(self, why: str) -> None:
+        """Nobody reads the pipe any more: count from here on."""
+        if self._descriptor is None:
+            return
         self._close()
         if self._drained is not None:
             self._drained.set()
