@@ -116,6 +116,11 @@ class Tap:
             os.set_blocking(descriptor, False)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether octets are being forwarded without being told."""
+        return self._is_full
+
+    @property
     def is_alive(self) -> bool:
         """Whether somebody reads the other end."""
         return self._descriptor is not None

@@ -73,7 +73,7 @@ class ProxyProcess:
         """End it like a person or the system does."""
         if self.code is None:
             self.process.send_signal(number)
-            self.code = self.process.wait(30)
+            self.code = self.process.wait(90)
             for thread in self._reading:
                 thread.join()
         return self.code

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from ocpp_inspect.limits import PROXY_QUEUE_BYTES
 from ocpp_inspect.proxy import Interceptor
 from ocpp_inspect.proxy.relay import Relay
 from ocpp_inspect.proxy.routes import Routes, parse_route, parse_upstream
@@ -69,9 +71,13 @@ class Running:
 @contextlib.asynccontextmanager
 async def relaying(
     upstream: str | list[str], interceptor: Interceptor | None = None, *, bounds: Bounds | None = None,
-    mirror: str | None = None, is_tls: bool = False, **more: Any,
+    mirror: str | None = None, is_tls: bool = False, queue_bytes: int = PROXY_QUEUE_BYTES,
+    reads: threading.Event | None = None, records: list[bytes] | None = None, **more: Any,
 ) -> AsyncIterator[Running]:  # fmt: skip
-    """A relay on a free port of the loopback; at the end `told` is complete."""
+    """A relay on a free port of the loopback; at the end `told` is complete.
+
+    Its analysis begins to read when `reads` is set; what it read is added to `records`.
+    """
     upstreams = [upstream] if isinstance(upstream, str) else upstream
     settings = Settings(
         (Address("127.0.0.1", 0, is_tls),),
@@ -82,8 +88,9 @@ async def relaying(
     settings = replace(settings, **more)
     reader, writer = os.pipe()
     told, lines = Told(), list[str]()
-    relay = Relay(settings, Tap(asyncio.get_running_loop(), writer, lines.append), lines.append, interceptor)
-    collecting = asyncio.create_task(asyncio.to_thread(collect, reader, told))
+    tap = Tap(asyncio.get_running_loop(), writer, lines.append, queue_bytes)
+    relay = Relay(settings, tap, lines.append, interceptor)
+    collecting = asyncio.create_task(asyncio.to_thread(collect, reader, told, reads, records))
     addresses = await relay.start()
     try:
         yield Running(relay, addresses, told, lines)
@@ -93,9 +100,14 @@ async def relaying(
         await collecting
 
 
-def collect(descriptor: int, told: Told) -> None:
+def collect(descriptor: int, told: Told, reads: threading.Event | None, records: list[bytes] | None) -> None:
+    """Read the pipe to its end, from when `reads` is set; keep what came in `records`."""
+    if reads is not None:
+        reads.wait()
     rest = b""
     while octets := os.read(descriptor, 1 << 20):
+        if records is not None:
+            records.append(octets)
         rest = told.add(rest + octets)
     os.close(descriptor)
 

@@ -9,20 +9,25 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from proxy_process import ProxyProcess
-from relaying import eventually, tcp_server
+from relaying import eventually, relaying, tcp_server
 from test_proxy_relay import ACCEPTED, UPGRADE
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from ocpp_inspect.pipeline.recording import Recording
+from ocpp_inspect.proxy.analysis import Analysis
 from ocpp_inspect.proxy.frames import encode_frame
+from ocpp_inspect.proxy.tap import Missing
 
 BEAT = '[2,"{}","Heartbeat",{{}}]'
 NOW = '[3,"{}",{{"currentTime":"2026-11-26T13:00:00Z"}}]'
@@ -148,10 +153,10 @@ def test_the_database_is_whole_when_the_relay_is_killed(tmp_path: Path) -> None:
 
 
 def test_an_analysis_that_is_behind_costs_records_and_no_message(tmp_path: Path) -> None:
-    """Stopped, it takes nothing; the queue fills, all is forwarded, and what was not looked at is counted exactly."""
-    block = encode_frame(
-        1, b'[2,"1","DataTransfer",{"vendorId":"V","data":"' + b"x" * 1_000_000 + b'"}]', is_masked=True
-    )
+    """The queue fills, all is forwarded nevertheless, and what was not looked at is counted exactly."""
+    text = b'[2,"%d","DataTransfer",{"vendorId":"V","data":"' + b"x" * 10_000 + b'"}]'
+    reads = threading.Event()
+    records: list[bytes] = []
 
     async def scenario() -> None:
         got = 0
@@ -163,34 +168,45 @@ def test_an_analysis_that_is_behind_costs_records_and_no_message(tmp_path: Path)
             while octets := await reader.read(1 << 20):
                 got += len(octets)
 
-        async with tcp_server(sink) as port:
-            with ProxyProcess(tmp_path, "--upstream", f"ws://127.0.0.1:{port}") as proxy:
-                reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-                writer.write(UPGRADE)
-                await reader.readuntil(b"\r\n\r\n")
-                analysis = analysis_of(proxy)
-                os.kill(analysis, signal.SIGSTOP)
-                for _ in range(90):
-                    writer.write(block)
-                    await writer.drain()
-                await eventually(lambda: got == 90 * len(block), 20)
-                os.kill(analysis, signal.SIGCONT)
-                await asyncio.sleep(3)
-                writer.write(encode_frame(1, BEAT.format("after").encode(), is_masked=True))
-                await asyncio.sleep(0.3)
-                writer.close()
-                await asyncio.sleep(0.3)
-                await asyncio.to_thread(proxy.stop)
-        assert proxy.code == 0
-        (missed,) = proxy.query("SELECT sum(bytes) FROM losses WHERE cause = 'limit'")[0]
-        assert 10_000_000 < missed < 40_000_000
-        assert f"{missed:,} octets were forwarded without being analysed".replace(",", " ") in proxy.said
-        assert proxy.query("SELECT DISTINCT name FROM anomalies WHERE name LIKE 'proxy%'") == [("proxy.not_analysed",)]
-        found = [name for (name,) in proxy.query("SELECT unique_id FROM message_records ORDER BY message_id")]
-        assert found[-1] == "after"
-        assert len(found) >= 50
+        async with (
+            tcp_server(sink) as port,
+            relaying(f"ws://127.0.0.1:{port}", queue_bytes=400_000, reads=reads, records=records) as running,
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(UPGRADE)
+            await reader.readuntil(b"\r\n\r\n")
+            sent = 0
+            for number in range(90):
+                frame = encode_frame(1, text % number, is_masked=True)
+                writer.write(frame)
+                await writer.drain()
+                sent += len(frame)
+            await eventually(lambda: got == sent, 20)
+            assert running.relay.tap.missing_bytes > 100_000
+            reads.set()
+            await eventually(lambda: not running.relay.tap.is_behind, 20)
+            writer.write(encode_frame(1, BEAT.format("after").encode(), is_masked=True))
+            await asyncio.sleep(0.2)
+            writer.close()
+            await eventually(lambda: running.relay.open_sessions == 0)
+        assert sum(missing.octets for missing in running.told.of(Missing)) == running.relay.tap.missing_bytes
 
-    run(scenario, 120)
+    run(scenario)
+    recording = Recording(tmp_path / "run.duckdb", source="test")
+    analysis = Analysis([], recording)
+    assert analysis.feed(b"".join(records)) == b""
+    assert analysis.is_over
+    recording.close(analysis.finish())
+    with duckdb.connect(str(recording.database), read_only=True) as database:
+        found = [
+            name for (name,) in database.execute("SELECT unique_id FROM message_records ORDER BY message_id").fetchall()
+        ]
+        assert found[-1] == "after"
+        assert 30 < len(found) < 91
+        assert database.execute("SELECT DISTINCT cause FROM losses").fetchall() == [("limit",)]
+        (missed,) = database.execute("SELECT sum(bytes) FROM losses").fetchone() or (0,)
+        assert missed == analysis.missing_bytes > 100_000
+        assert database.execute("SELECT count(*) FROM anomalies WHERE name = 'proxy.not_analysed'").fetchone() == (1,)
 
 
 def test_a_full_disk_is_said_and_forwarding_goes_on(tmp_path: Path) -> None:
