@@ -13,9 +13,7 @@ from ocpp_inspect.engine import load_rules
 
 ROOT = Path(__file__).parents[1]
 UNDECIDED = {
-    "AUTH", "AVL", "BSW", "COST", "CUST", "DER", "DSP", "DT", "FW", "ISO",
-    "LOG", "MON", "PES", "RC", "SC", "SEC", "SETL", "SOAP", "ST16", "TX16",
-    "TX2",
+    "BSW", "COST", "CUST", "DER", "DSP", "DT", "FW", "ISO", "LOG", "MON", "PES", "SC", "SEC", "SETL", "SOAP",
 }  # fmt: skip
 """Families that are still being worked on. Take yours out when every id of it is decided."""
 

@@ -339,7 +339,7 @@ class NotResumed(Running):
             self.before = {}
         elif item.action == "TransactionEvent" and item.kind == "CALL":
             info = payload.get("transactionInfo")
-            name = info.get("transactionId") if isinstance(info, dict) else None
+            name = str(info.get("transactionId")) if isinstance(info, dict) else ""
             self.before.pop(name, None)
             self.claims = [claim for claim in self.claims if claim.transaction != name]
 

@@ -26,6 +26,12 @@ def text_of(value: Any) -> str:
     return token.lower() if isinstance(token, str) else ""
 
 
+def number_of(payload: dict[str, Any]) -> int:
+    """The reservation that a message names; -1 for none."""
+    number = payload.get("reservationId")
+    return number if isinstance(number, int) else -1
+
+
 def moment_ns(timestamp: Any) -> int | None:
     """Nanoseconds since 1970; None without a zone, when the moment is unknown."""
     try:
@@ -90,9 +96,9 @@ class Reservations(Conversation):
         elif item.action == "ReserveNow" and payload.get("status") == "Accepted":
             self.reserve(item, request)
         elif item.action == "CancelReservation" and payload.get("status") == "Accepted":
-            self.active.pop(request.get("reservationId", -1), None)
+            self.active.pop(number_of(request), None)
         elif item.action in (*BUSY, "ReservationStatusUpdate"):
-            self.active.pop(payload.get("reservationId", -1), None)
+            self.active.pop(number_of(payload), None)
         elif item.action == "BootNotification":
             self.active.clear()  # whether a reservation outlives a reboot is not said
 
@@ -132,8 +138,8 @@ class NotShown(Reservations):
             touched = {place for place, _, status in statuses(item) if status != "Available"}
         else:
             evse = payload.get("evse")
-            touched = {evse.get("id") if isinstance(evse, dict) else payload.get("connectorId")}
-            touched = touched if item.action in BUSY else set()
+            place = evse.get("id") if isinstance(evse, dict) else payload.get("connectorId")
+            touched = {place} if item.action in BUSY and isinstance(place, int) else set()
         for each in self.active.values():
             each.shown = each.shown or each.place in touched
 
@@ -225,9 +231,9 @@ class NotRemoved(Reservations):
                 if all(status in ("Faulted", "Unavailable") for status in known):
                     self.owed[name] = item
         elif item.action in ("ReservationStatusUpdate", *BUSY):
-            self.owed.pop(payload.get("reservationId", -1), None)
+            self.owed.pop(number_of(payload), None)
         elif item.action == "CancelReservation":
-            self.owed.pop(request.get("reservationId", -1), None)
+            self.owed.pop(number_of(request), None)
         elif item.action == "BootNotification":
             self.owed.clear()
 

@@ -94,7 +94,7 @@ class WrongUnit(Samples):
                 unit = sample["unitOfMeasure"].get("unit")
             if units is None or sample.get("format") == "SignedData":
                 continue
-            if unit is not None and unit not in units:
+            if isinstance(unit, str) and unit not in units:
                 yield f"{measurand}/{unit}", f"{measurand} in {unit}; its units are {' and '.join(sorted(units))}"
             elif unit is None and measurand.startswith("Power."):
                 yield measurand, f"{measurand} has no unit: W or kW?"

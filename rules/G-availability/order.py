@@ -1,0 +1,45 @@
+"""StatusNotifications of one station in, remarks about those that are older than the one before out. Rule ST16-009."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine.functions import seconds_of
+
+CONNECTORS: Final = 256
+SLACK_SECONDS: Final = 2.0
+
+
+class Order(Conversation):
+    """The last status of each connector, as long as the station's clock was not set."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, tuple[float, str]] = {}  # connector → (time, status)
+
+    def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
+        """Compare with the one before."""
+        connector, written = payload.get("connectorId"), payload.get("timestamp")
+        at = seconds_of(written)
+        if item.action != "StatusNotification" or item.kind != "CALL" or not isinstance(connector, int) or at is None:
+            return
+        before = self.last.get(connector)
+        # Local time without a zone goes back in autumn.
+        zoned = isinstance(written, str) and (written[-1:] in "Zz" or written[-6:-5] in ("+", "-"))
+        if before is not None and zoned and at < before[0] - SLACK_SECONDS:
+            text = (
+                f"Connector {connector}: {payload.get('status')} of {written} comes after {before[1]}, which is newer"
+            )
+            yield Remark(item, text)
+        if zoned and (connector in self.last or len(self.last) < CONNECTORS):
+            self.last[connector] = at, str(payload.get("status"))
+
+    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
+        """An answer that brings the time may set the clock back."""
+        if "currentTime" in payload:
+            self.last.clear()
+
+    def forget(self) -> None:
+        """Such an answer may have been lost."""
+        self.last.clear()
