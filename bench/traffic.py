@@ -281,7 +281,7 @@ def _enhanced(item: Packet) -> bytes:
     return _block(6, body)
 
 
-def generate(path: Path, options: Options, truth: TextIO | None = None) -> Totals:
+def generate(path: Path, options: Options, truth: TextIO | None = None, make: type[Connection] = Connection) -> Totals:
     """Write the capture; `truth` gets one line a message: capture time, station, sender and exact text."""
     chance = random.Random(options.seed)
     out: list[Packet] = []
@@ -291,7 +291,7 @@ def generate(path: Path, options: Options, truth: TextIO | None = None) -> Total
     waiting: list[tuple[int, int, Exchange]] = []
     for index in range(1, options.stations + 1):
         start_ns = START_NS + chance.randrange(30 * SECOND_NS)
-        connection = Connection(index, options, chance, out)
+        connection = make(index, options, chance, out)
         connection.open(start_ns)
         connections.append(connection)
         talker = Talker(index, start_ns + 50_000_000, lambda: next(counter))
