@@ -291,6 +291,8 @@ class TlsSession(msgspec.Struct):
     hello_seen: bool = False  # the whole ClientHello
     chain_seen: bool = False  # the server's Certificate message, whole
     certificates: tuple[Certificate, ...] = ()
+    chain_gap: str = ""  # issuer of a certificate that the next one of the chain is not
+    name_matches: bool | None = None  # whether the server's certificate is for the name that the client asked for
     client_certificate_asked: bool | None = None
     client_certificates: tuple[Certificate, ...] | None = None  # (): asked for, none sent
     resumed: bool | None = None

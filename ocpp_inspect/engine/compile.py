@@ -25,7 +25,7 @@ from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.state import EMPTY, StationState
 from ocpp_inspect.engine.verdict import Judge, duration, make_room, nanoseconds, settle, show, unlink
 from ocpp_inspect.limits import RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
-from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, Upgrade, WsControl
+from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl
 
 if TYPE_CHECKING:
     from ocpp_inspect.engine.program import Program
@@ -36,7 +36,7 @@ Block: TypeAlias = Callable[[Mapping[str, str], set[str]], list[str]]
 
 _ITEM_TYPE: Final[dict[ItemClass, type]] = {
     "message": OcppMessage, "upgrade": Upgrade, "control": WsControl, "closed": ConnectionClosed, "loss": Loss,
-    "anomaly": Anomaly,
+    "anomaly": Anomaly, "tls": TlsSession,
 }  # fmt: skip
 _PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^{}]*?)(?::\.(\d)f)?\}")
 _ITEM: Final = re.compile(r"\bm\.")

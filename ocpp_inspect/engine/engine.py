@@ -38,6 +38,7 @@ from ocpp_inspect.model import (
     Loss,
     OcppItem,
     OcppMessage,
+    TlsSession,
     Upgrade,
     WsControl,
 )
@@ -69,6 +70,7 @@ class Engine:
         self._upgrade = program.events("upgrade")
         self._closed = program.events("closed")
         self._loss = program.events("loss")
+        self._tls = program.events("tls")
         self._control = {kind: program.events("control", kind) for kind in ("ping", "pong", "close")}
         self._anomaly: dict[str, tuple[Handler, ...]] = {}
         self._last: OcppMessage | None = None
@@ -182,7 +184,7 @@ class Engine:
             # The end of the capture is no sign of a dead link.
             confirm(st, m.connection, m.closed_by, ended=True, cut=m.close_kind != "end")
 
-    def _event(self, m: Any, st: StationState) -> None:
+    def _event(self, m: Any, st: StationState) -> None:  # noqa: PLR0912 - a branch for each kind
         """Everything that is no OCPP message."""
         kind = type(m)
         if kind is Anomaly:
@@ -217,6 +219,9 @@ class Engine:
                     connections.clear()
         elif kind is Loss:
             self._lost(m, st)
+        elif kind is TlsSession and m.phase == "handshake":
+            self._run(self._tls[0], m, st)
+            self._run(self._tls[1], m, st)
 
     def _opened(self, m: Upgrade, st: StationState) -> None:
         accepted = m.status == 101

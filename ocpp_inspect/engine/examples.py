@@ -18,10 +18,12 @@ from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.model import (
     Anomaly,
+    Certificate,
     ConnectionClosed,
     Finding,
     Loss,
     OcppItem,
+    TlsSession,
     Upgrade,
     WsControl,
     WsItem,
@@ -188,6 +190,8 @@ class _Player:
             return self._open(tail, midway=word == "joined")
         if word == "close":
             return [*self._connect(""), self._dissect([self._closed(tail)])]
+        if word == "tls":
+            return [self._dissect([self._secured(tail)])]
         if word == "loss":
             return [*self._connect(""), self._dissect([self._loss(tail)])]
         if word == "anomaly":
@@ -198,7 +202,7 @@ class _Player:
             anomaly = Anomaly(name, self._now_ns, packet, position, self._connections[self._label].number,
                               sender, detail.lstrip("<> "))  # type: ignore[arg-type]  # fmt: skip
             return [*before, self._dissect([anomaly])]
-        raise TranscriptError(f"{word!r} is none of >, <, open, joined, close, loss, anomaly")
+        raise TranscriptError(f"{word!r} is none of >, <, open, joined, close, loss, anomaly, tls")
 
     def _next(self) -> tuple[int, int]:
         self._position += 1
@@ -292,6 +296,31 @@ class _Player:
             None if connection.midway else upgrade, connection.messages,
         )  # fmt: skip
 
+    def _secured(self, tail: str) -> WsItem:
+        """A TLS handshake that completed, unless the words say otherwise; `names=` is its certificate's."""
+        words = _words(tail)
+        packet, position = self._next()
+        fields: dict[str, Any] = {
+            "client": "10.0.0.1", "server": "10.0.1.1", "server_port": 443, "outcome": "completed", "version": "1.2",
+            "suite": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "hello_seen": True, "station": self._station,
+            "offered_suites": ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",), "offered_versions": ("1.2",),
+        }  # fmt: skip
+        certificate: dict[str, Any] = {}
+        for name, value in words.items():
+            if name in ("not_before", "not_after"):
+                certificate[f"{name}_ns"] = int(datetime.fromisoformat(value).timestamp()) * 10**9
+            elif name in Certificate.__struct_fields__:
+                certificate[name] = tuple(value.split(",")) if name == "names" else value
+            elif name not in TlsSession.__struct_fields__:
+                raise TranscriptError(f"a TLS handshake has no {name!r}")
+            else:
+                fields[name] = _tls_field(name, value)
+        if certificate:
+            half_a_year_ns = 182 * 86400 * 10**9
+            valid = {"not_before_ns": self._now_ns - half_a_year_ns, "not_after_ns": self._now_ns + half_a_year_ns}
+            fields |= {"certificates": (Certificate(**valid | certificate),), "chain_seen": True}
+        return TlsSession(packet, self._now_ns, packet, position, "handshake", **fields)
+
     def _loss(self, tail: str) -> WsItem:
         arrow, _, rest = tail.partition(" ")
         side: Any = {">": "station", "<": "csms", "": "unknown"}.get(arrow)
@@ -313,6 +342,14 @@ def _words(text: str) -> dict[str, str]:
     if any(not equals for _, equals, _ in parts):
         raise TranscriptError("write key=value")
     return {name: value for name, _, value in parts}
+
+
+def _tls_field(name: str, value: str) -> Any:
+    if name.startswith("offered_"):
+        return tuple(part for part in value.split(",") if part)
+    if name == "client_certificates":
+        return () if value == "none" else (Certificate(subject=value),)
+    return value == "true" if value in ("true", "false") else value
 
 
 def _field(name: str, value: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, TypeAlias
 
-ItemClass: TypeAlias = Literal["message", "upgrade", "control", "closed", "loss", "anomaly"]
+ItemClass: TypeAlias = Literal["message", "upgrade", "control", "closed", "loss", "anomaly", "tls"]
 
 VERSIONS: Final = ("1.6", "2.0", "2.0.1", "2.1")
 MESSAGE_KINDS: Final = ("CALL", "CALLRESULT", "CALLERROR", "CALLRESULTERROR", "SEND", "INVALID")
@@ -24,6 +24,8 @@ _COMMON: Final = {
 }
 _LATENCY: Final = "(m.latency_ns / 1e9 if m.latency_ns >= 0 else None)"
 _UPGRADE_LATENCY: Final = "((m.response_ns - m.ts_ns) / 1e9 if m.response_ns else None)"
+_LEAF: Final = "m.certificates[0]"
+_HAS_LEAF: Final = "m.certificates and m.certificates[0].is_readable"
 
 NAMES: Final[dict[ItemClass, dict[str, str]]] = {
     "message": {
@@ -114,6 +116,46 @@ NAMES: Final[dict[ItemClass, dict[str, str]]] = {
         "bytes": "m.bytes",
         "messages": "m.messages",
     },
+    "tls": {
+        **_COMMON,
+        "version": "(st.version or None)",
+        "side": "m.ended_by",
+        "client": "m.client",
+        "client_port": "m.client_port",
+        "server": "m.server",
+        "server_port": "m.server_port",
+        "outcome": "m.outcome",
+        "ended_by": "(m.ended_by if m.ended_by != 'unknown' else None)",
+        "alert": "(m.alert or None)",
+        "alert_meaning": "(m.alert_meaning or None)",
+        "alert_by": "(m.alert_by if m.alert_by != 'unknown' else None)",
+        "tls_version": "(m.version or None)",
+        "offered_versions": "(m.offered_versions if m.hello_seen else None)",
+        "suite": "(m.suite or None)",
+        "suite_is_weak": "(m.suite_is_weak if m.suite else None)",
+        "offered_suites": "(m.offered_suites if m.hello_seen else None)",
+        "compression": "m.compression",
+        "server_name": "(m.server_name or None)",
+        "protocol": "(m.protocol or None)",
+        "offered_protocols": "(m.offered_protocols if m.hello_seen else None)",
+        "certificates": "(len(m.certificates) if m.chain_seen else None)",
+        "certificate_subject": f"({_LEAF}.subject or None if {_HAS_LEAF} else None)",
+        "certificate_issuer": f"({_LEAF}.issuer or None if {_HAS_LEAF} else None)",
+        "certificate_names": f"({_LEAF}.names if {_HAS_LEAF} else None)",
+        "certificate_key": f"({_LEAF}.key_kind or None if {_HAS_LEAF} else None)",
+        "certificate_key_bits": f"({_LEAF}.key_bits or None if {_HAS_LEAF} else None)",
+        "certificate_begins": f"({_LEAF}.not_before_ns / 1e9 if {_HAS_LEAF} else None)",
+        "certificate_ends": f"({_LEAF}.not_after_ns / 1e9 if {_HAS_LEAF} else None)",
+        "self_signed": f"({_LEAF}.is_self_issued if {_HAS_LEAF} else None)",
+        "chain_gap": "(m.chain_gap or None)",
+        "name_matches": "m.name_matches",
+        "client_certificate_asked": "m.client_certificate_asked",
+        "client_certificate_sent": "(len(m.client_certificates) > 0 if m.client_certificates is not None else None)",
+        "resumed": "m.resumed",
+        "early_data": "m.early_data",
+        "decrypted": "(m.opened_by != '' and m.closed_because == '')",
+        "duration": "(m.handshake_ns / 1e9 if m.handshake_ns >= 0 else None)",
+    },
     "anomaly": {
         **_COMMON,
         "version": "(st.about.version or None if st.about is not None else st.version or None)",
@@ -178,7 +220,7 @@ NAME_HELP: Final = {
     "code": "close code; unknown when the close frame had none",
     "reason": "close reason",
     "data": "octets of a ping or pong",
-    "duration": "seconds that the connection lasted; unknown when its beginning was not seen",
+    "duration": "seconds that the connection (the TLS handshake) lasted; unknown when its beginning was not seen",
     "close_kind": '"fin", "rst", "idle", "end" (of the capture) or "reuse" (of its ports)',
     "closed_by": "who closed first",
     "station_silence": "seconds since the station's last message or control frame on it; unknown when there was none",
@@ -189,6 +231,36 @@ NAME_HELP: Final = {
     "is_ocpp": "whether it carried OCPP",
     "cause": "of a loss: gap, snaplen, joined_midway, resync, inflate, oversize, limit, drops",
     "bytes": "octets lost; 0 when unknown",
+    "outcome": 'of a TLS handshake: "completed", "aborted" (by an alert), "unfinished" (closed before), "unknown"',
+    "ended_by": "who ended the handshake that did not complete",
+    "alert": "name of the alert that ended it, as in the RFC: unknown_ca",
+    "alert_meaning": "what that alert means",
+    "alert_by": "who sent it",
+    "tls_version": 'negotiated: "1.0" … "1.3"',
+    "offered_versions": "TLS versions offered; unknown when the ClientHello was not wholly captured",
+    "suite": "cipher suite chosen: TLS_AES_128_GCM_SHA256",
+    "suite_is_weak": "whether the suite has no encryption or authentication, export keys, RC4, DES or MD5",
+    "offered_suites": "cipher suites offered; unknown when the ClientHello was not wholly captured",
+    "compression": "whether TLS compression was chosen",
+    "server_name": "host name that the client asked for (SNI)",
+    "protocol": "protocol chosen by ALPN",
+    "offered_protocols": "protocols offered by ALPN",
+    "certificates": "number of certificates that the server sent; unknown when not seen (TLS 1.3 without keys)",
+    "certificate_subject": "subject of the server's certificate: CN=csms.example,O=Example",
+    "certificate_issuer": "its issuer",
+    "certificate_names": "DNS names and addresses that it is for",
+    "certificate_key": 'kind of its key: "RSA", "EC", …',
+    "certificate_key_bits": "size of its key",
+    "certificate_begins": "not valid before, in seconds since 1970, as `ts`",
+    "certificate_ends": "not valid after, in seconds since 1970",
+    "self_signed": "whether its issuer is its subject",
+    "chain_gap": "an issuer in the chain that the next certificate is not; unknown when all follow each other",
+    "name_matches": "whether the certificate is for `server_name`; unknown when one of them was not seen",
+    "client_certificate_asked": "whether the server asked the client for a certificate",
+    "client_certificate_sent": "whether the client sent one; unknown when that was not seen",
+    "resumed": "whether an earlier session was continued",
+    "early_data": "whether the client offered data before the handshake was complete (0-RTT)",
+    "decrypted": "whether the connection was decrypted",
     "name": "name of the anomaly",
     "detail": "its explanation",
 }
@@ -201,6 +273,7 @@ _EVENTS: Final[dict[str, tuple[ItemClass, str]]] = {
     "Close": ("control", "close"),
     "ConnectionClosed": ("closed", ""),
     "Loss": ("loss", ""),
+    "TlsHandshake": ("tls", ""),
 }
 _ACTION: Final = re.compile(r"([A-Z][A-Za-z0-9]*)\.(request|response|error)\Z")
 _ANOMALY: Final = re.compile(r"Anomaly:([a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*|\*)?|\*)\Z")

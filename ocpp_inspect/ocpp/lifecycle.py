@@ -202,7 +202,9 @@ class Lifecycle:
     def _secured(self, item: TlsSession, out: list[OcppItem]) -> None:
         """TLS that stays closed names no station: the client's address stands for it, whatever port it came from."""
         connection = self._connections.get(item.connection)
-        if connection is not None and connection.station:
+        if item.station:
+            pass  # named by whoever made it
+        elif connection is not None and connection.station:
             item.station = connection.station
         else:
             ends = (item.client, item.client_port, item.server, item.server_port)

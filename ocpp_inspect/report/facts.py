@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ocpp_inspect.report.tls import TlsGroup, groups
+
 _ORDER: Final = "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"
 UNKNOWN: Final = ""
 """The station's name where none is known."""
@@ -128,6 +130,7 @@ class Facts(msgspec.Struct):
     tls_connections: int
     anomalies: list[tuple[str, int, str, int]]  # name, count, first detail, first frame
     counters: dict[str, dict[str, int]]  # room → name → number, of all captures
+    tls: list[TlsGroup] = []  # by client and server, failed handshakes first
 
     @property
     def captures_span(self) -> tuple[int, int]:
@@ -178,6 +181,7 @@ def collect(database: Any, stations: int = 50, rows: int = 8) -> Facts:
         tls,
         anomalies(database),
         counters(database),
+        groups(database),
     )
 
 

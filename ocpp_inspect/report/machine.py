@@ -38,6 +38,7 @@ def document(database: Any) -> bytes:
         "captures": [],
         "stations": [],
         "findings": [],
+        "tls": [],
         "anomalies": [],
         "counters": [],
     }
@@ -54,6 +55,7 @@ _LISTS: Final = {
     "capture": "captures",
     "station": "stations",
     "finding": "findings",
+    "tls": "tls",
     "anomaly": "anomalies",
     "counter": "counters",
 }
@@ -74,6 +76,8 @@ def records(database: Any) -> Iterator[dict[str, Any]]:
         yield {"type": "station", **_station(station)}
     for finding in judged(database):
         yield {"type": "finding", **_finding(finding)}
+    for group in facts.tls:
+        yield {"type": "tls", **_timed(msgspec.structs.asdict(group))}
     for name, count, detail, frame in facts.anomalies:
         yield {"type": "anomaly", "name": name, "count": count, "first_detail": _text(detail), "first_frame": frame}
     for room, numbers in facts.counters.items():

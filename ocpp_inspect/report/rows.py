@@ -13,7 +13,7 @@ import msgspec
 from ocpp_inspect.limits import REPORT_LONG_BYTES, REPORT_ROWS, REPORT_WINDOW_BYTES, REPORT_WINDOW_ROWS
 from ocpp_inspect.report import sources
 
-EventType: TypeAlias = Literal["open", "upgrade", "message", "control", "loss", "close", "finding", "anomaly"]
+EventType: TypeAlias = Literal["open", "upgrade", "message", "control", "loss", "close", "finding", "anomaly", "tls"]
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -87,12 +87,11 @@ def _belongs(choice: Choice, values: list[Any]) -> str:
     return " AND ".join(conditions)
 
 
-def _query(choice: Choice, since_ns: int, until_ns: int) -> tuple[str, list[Any]]:
+def _query(choice: Choice, since_ns: int, until_ns: int, every: tuple[str, ...]) -> tuple[str, list[Any]]:
     """The events of a choice with since_ns <= time < until_ns."""
     values: list[Any] = []
     chosen = [
-        sources.windowed(each, since_ns, until_ns)
-        for each in (sources.OF_MESSAGES if choice.is_narrow else sources.ALL)
+        sources.windowed(each, since_ns, until_ns) for each in (sources.OF_MESSAGES if choice.is_narrow else every)
     ]
     if choice.is_narrow:
         messages, *others = chosen
@@ -152,10 +151,12 @@ def events(database: Any, choice: Choice) -> Iterator[Event]:
     """The chosen events in time order, `REPORT_ROWS` in memory at a time."""
     cursor = database.cursor()
     try:
+        has_tls = cursor.execute(sources.HAS_TLS).fetchone() is not None
+        every = sources.ALL if has_tls else tuple(each for each in sources.ALL if each is not sources.TLS)
         for statement in sources.PLACES:
             cursor.execute(*sources.of_station(statement, choice.station))
         for since_ns, until_ns in _windows(cursor, choice):
-            cursor.execute(*_query(choice, since_ns, until_ns))
+            cursor.execute(*_query(choice, since_ns, until_ns, every))
             while rows := cursor.fetchmany(REPORT_ROWS):
                 for row in rows:
                     event = _event(row)

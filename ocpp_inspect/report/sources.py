@@ -209,7 +209,29 @@ ANOMALIES: Final = _select(
     # What the proxy did to a message is told with both of its texts.
     extra=_json(detail="left(a.detail, CASE WHEN a.layer = 'proxy' THEN 40000 ELSE 400 END)"),
 )
-ALL: Final = (MESSAGES, UPGRADES, OPENS, CLOSES, CONTROLS, LOSSES, FINDINGS, ANOMALIES)
+TLS: Final = _select(
+    "tls_sessions",
+    OURS,
+    phase="0",
+    ord=_PACKET,
+    type="'tls'",
+    sender="ended_by",
+    frame_no="frame_no",
+    kind="outcome",
+    extra=_json(
+        **{name: name for name in ("client", "client_port", "server", "server_port", "version", "suite", "alert")},
+        server_name="left(server_name, 200)",
+        meaning="left(alert_meaning, 200)",
+        resumed="resumed",
+        handshake_ms="handshake_ms",
+        is_opened="opened_by IS NOT NULL AND closed_because IS NULL",
+        subject="left(certificate_subject, 200)",
+    ),
+)
+HAS_TLS: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'tls_sessions'"
+"""Databases of version 0.1.0 in its first weeks lack that table."""
+
+ALL: Final = (MESSAGES, UPGRADES, OPENS, TLS, CLOSES, CONTROLS, LOSSES, FINDINGS, ANOMALIES)
 OF_MESSAGES: Final = (MESSAGES, FINDINGS, ANOMALIES)
 """The sources that tell of single messages."""
 

@@ -13,6 +13,7 @@ from ocpp_inspect.report.clock import SECOND_NS, Clock, span, stamp
 from ocpp_inspect.report.facts import Capture, Facts, FindingGroup, Latency, LossGroup, Station, Transaction, collect
 from ocpp_inspect.report.lines import Line, clip, padded, together, width_of, wrap
 from ocpp_inspect.report.safe import safe
+from ocpp_inspect.report.tls import tls_lines
 from ocpp_inspect.report.wording import FAINT, finding_label
 
 _LABEL_CELLS: Final = 14
@@ -61,6 +62,7 @@ def summary_of(facts: Facts, width: int = 120, clock: Clock = "utc") -> Iterator
     if facts.stations_total > len(facts.stations):
         yield [(f"… and {facts.stations_total - len(facts.stations)} more stations", FAINT)]
     yield []
+    yield from tls_lines(facts.tls, width, clock)
     yield from _anomalies(facts, width)
     yield from verdict(facts, width)
 
@@ -373,9 +375,10 @@ def verdict(facts: Facts, width: int) -> Iterator[Line]:
     if facts.accepted:
         parts.append((f"{facts.accepted} accepted", FAINT))
     if not facts.stations_total:
-        yield from _hanging(
-            [], "no OCPP found" + (": see the anomalies above" if facts.anomalies else ""), "bold yellow", width, 2
-        )
+        where = ": see the anomalies above" if facts.anomalies else ""
+        if any(group.completed and group.opened < group.connections for group in facts.tls):
+            where = "; it may be inside of TLS: with --keylog, a key log of one side opens it (docs/tls.md)"
+        yield from _hanging([], "no OCPP found" + where, "bold yellow", width, 2)
         return
     odd = sum(count for name, count, _, _ in facts.anomalies if name.partition(".")[0] in _OF_MESSAGES)
     if not parts and odd:

@@ -100,6 +100,8 @@ def notice(event: Event, extra: dict[str, Any]) -> tuple[str, str]:
         return _upgrade(extra, ends + tls)
     if event.type == "loss":
         return _loss(event, extra), "bold yellow"
+    if event.type == "tls":
+        return _tls(event, extra, ends)
     who = (
         f" by {'the station' if event.sender == 'station' else 'the CSMS'}"
         if event.sender in ("station", "csms")
@@ -119,6 +121,23 @@ def notice(event: Event, extra: dict[str, Any]) -> tuple[str, str]:
     style = "bold yellow" if event.kind == "rst" else "blue"
     count = extra.get("messages") or 0
     return f"{how} after {together(span(age))}, {count} message{'' if count == 1 else 's'}{unknown}", style
+
+
+def _tls(event: Event, extra: dict[str, Any], ends: str) -> tuple[str, str]:
+    """A TLS handshake: what was agreed on, or who ended it and why."""
+    version, suite = extra.get("version"), extra.get("suite")
+    parts = [f"TLS {version} {suite or ''}".rstrip() if version else "TLS", ends]
+    parts += [f"for {extra['server_name']}"] if extra.get("server_name") else []
+    if event.kind in ("aborted", "unfinished"):
+        who = {"station": "by the station", "csms": "by the CSMS"}.get(event.sender, "by somebody")
+        reason = (
+            ": ".join(str(each) for each in (extra.get("alert"), extra.get("meaning")) if each) or "no reason given"
+        )
+        return f"handshake ended {who}: {reason} — {', '.join(parts)}", "bold red"
+    parts += ["resumed"] if extra.get("resumed") else []
+    parts += [str(extra["subject"])] if extra.get("subject") else []
+    parts += ["not decrypted"] if not extra.get("is_opened") else []
+    return ", ".join(parts), FAINT
 
 
 def _upgrade(extra: dict[str, Any], ends: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from ocpp_inspect.model import (
     Loss,
     OcppItem,
     OcppMessage,
+    TlsSession,
     Upgrade,
     WsControl,
     split_packet_key,
@@ -287,6 +288,57 @@ def _anomaly_row(item: Anomaly) -> tuple[Any, ...]:
     )
 
 
+def _tls_row(item: TlsSession) -> tuple[Any, ...]:
+    owner = item.certificates[0] if item.certificates and item.certificates[0].is_readable else None
+    client = item.client_certificates
+    certificate: tuple[Any, ...] = (None,) * 6
+    if owner is not None:
+        key = f"{owner.key_kind} {owner.key_bits}".strip()
+        validity = owner.not_before_ns, owner.not_after_ns
+        certificate = (owner.subject, owner.issuer, *validity, key or None, owner.names)
+    return (
+        item.connection,
+        *split_packet_key(item.packet),
+        item.station or None,
+        item.ts_ns,
+        item.client,
+        item.client_port,
+        item.server,
+        item.server_port,
+        item.outcome,
+        item.ended_by if item.ended_by != "unknown" else None,
+        item.alert or None,
+        item.alert_meaning or None,
+        item.alert_by if item.alert_by != "unknown" else None,
+        split_packet_key(item.alert_packet)[1] or None,
+        item.version or None,
+        item.offered_versions if item.hello_seen else None,
+        item.suite or None,
+        item.offered_suites if item.hello_seen else None,
+        item.server_name or None,
+        item.offered_protocols if item.hello_seen else None,
+        item.protocol or None,
+        *certificate,
+        [each.subject for each in item.certificates] if item.chain_seen else None,
+        item.name_matches,
+        item.client_certificate_asked,
+        (client[0].subject if client else "") if client is not None else None,
+        item.resumed,
+        item.early_data,
+        item.handshake_ns / 1e6 if item.handshake_ns >= 0 else None,
+        item.opened_by or None,
+        item.closed_because or None,
+        item.records_up,
+        item.records_down,
+        item.octets_up,
+        item.octets_down,
+        item.largest_record,
+        item.lost_records,
+        item.last_ns or None,
+        item.rhythm or None,
+    )
+
+
 def _finding_row(item: Finding) -> tuple[Any, ...]:
     evidence = [split_packet_key(packet) for packet in item.evidence]
     capture, frame = evidence[0] if evidence else (split_packet_key(item.connection)[0] or None, None)
@@ -319,11 +371,17 @@ _ROWS: Final[dict[type, tuple[str, Any]]] = {
     WsControl: ("controls", _control_row),
     Loss: ("losses", _loss_row),
     Anomaly: ("anomalies", _anomaly_row),
+    TlsSession: ("tls_sessions", _tls_row),
 }
 
 
 _UNSAID: Final = ("suspected", "manipulated")
 """Losses that only warn those who judge."""
+
+
+def _is_whole(item: OcppItem) -> bool:
+    """A TLS session is told twice; the second time it is complete."""
+    return type(item) is not TlsSession or item.phase == "closed"
 
 
 class Columns:
@@ -352,7 +410,7 @@ class Columns:
             return
         for item in items:
             row = _ROWS.get(type(item))
-            if row is not None and getattr(item, "cause", "") not in _UNSAID:
+            if row is not None and getattr(item, "cause", "") not in _UNSAID and _is_whole(item):
                 table, build = row
                 self._tables.setdefault(table, []).append(build(item))
                 self._rows += 1

@@ -102,6 +102,49 @@ SCHEMAS: Final[dict[str, Any]] = {
     "long_texts": pa.schema(
         [("message_id", pa.int64()), ("capture_id", pa.int64()), ("part", pa.int32()), ("octets", pa.binary())]
     ),
+    "tls_sessions": pa.schema(
+        _PLACE
+        + _WHO
+        + _ADDRESSES
+        + [
+            ("outcome", pa.string()),
+            ("ended_by", pa.string()),
+            ("alert", pa.string()),
+            ("alert_meaning", pa.string()),
+            ("alert_by", pa.string()),
+            ("alert_frame_no", pa.int64()),
+            ("version", pa.string()),
+            ("offered_versions", TEXTS),
+            ("suite", pa.string()),
+            ("offered_suites", TEXTS),
+            ("server_name", pa.string()),
+            ("offered_protocols", TEXTS),
+            ("protocol", pa.string()),
+            ("certificate_subject", pa.string()),
+            ("certificate_issuer", pa.string()),
+            ("certificate_not_before", TIME),
+            ("certificate_not_after", TIME),
+            ("certificate_key", pa.string()),
+            ("certificate_names", TEXTS),
+            ("chain", TEXTS),
+            ("name_matches", pa.bool_()),
+            ("client_certificate_asked", pa.bool_()),
+            ("client_certificate", pa.string()),
+            ("resumed", pa.bool_()),
+            ("early_data", pa.bool_()),
+            ("handshake_ms", pa.float64()),
+            ("opened_by", pa.string()),
+            ("closed_because", pa.string()),
+            ("records_up", pa.int64()),
+            ("records_down", pa.int64()),
+            ("octets_up", pa.int64()),
+            ("octets_down", pa.int64()),
+            ("largest_record", pa.int64()),
+            ("lost_records", pa.int64()),
+            ("last_ts", TIME),
+            ("rhythm", pa.string()),
+        ]
+    ),
     "controls": pa.schema(
         _PLACE
         + _WHO

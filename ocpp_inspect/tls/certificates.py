@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from ocpp_inspect.limits import TLS_NAME_CHARACTERS, TLS_NAMES
@@ -18,6 +19,30 @@ _SECOND_NS: Final = 10**9
 def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
     """Facts of each certificate, in the order sent."""
     return tuple(map(_read, chain))
+
+
+def gap_in(chain: Sequence[Certificate]) -> str:
+    """The issuer that the next certificate should be and is not (RFC 5246 §7.4.2); "" when all follow each other."""
+    for one, following in pairwise(chain):
+        if one.is_readable and following.is_readable and one.issuer != following.subject:
+            return one.issuer
+    return ""
+
+
+def is_for(certificate: Certificate, server_name: str) -> bool | None:
+    """Whether it names this host (RFC 6125 §6.4: one label may be a star); None when that cannot be said."""
+    if not server_name or not certificate.is_readable:
+        return None
+    names = certificate.names or ((certificate.common_name,) if certificate.common_name else ())
+    if not names:
+        return None
+    wanted = server_name.lower().rstrip(".")
+    rest = wanted.partition(".")[2]
+    for name in names:
+        given = name.lower().rstrip(".")
+        if given == wanted or (given.startswith("*.") and given[2:] == rest and rest):
+            return True
+    return False
 
 
 def modulus_of(der: bytes) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocpp_inspect.limits import TLS_HANDSHAKE_OCTETS, TLS_NAMES
 from ocpp_inspect.tls import hello as messages
-from ocpp_inspect.tls.certificates import modulus_of, read_chain
+from ocpp_inspect.tls.certificates import gap_in, is_for, modulus_of, read_chain
 from ocpp_inspect.tls.half import CHANGE_CIPHER_SPEC, Half
 from ocpp_inspect.tls.keys import MASTER, PREMASTER, Keys
 from ocpp_inspect.tls.opener import Opener
@@ -193,6 +193,9 @@ class Handshake:
         self._has_certificate = True
         facts.chain_seen = True
         facts.certificates = read_chain(chain)
+        facts.chain_gap = gap_in(facts.certificates)
+        if facts.certificates:
+            facts.name_matches = is_for(facts.certificates[0], facts.server_name)
         self._server_der = chain[0] if chain else b""
 
     # ------------------------------------------------------------------ keys

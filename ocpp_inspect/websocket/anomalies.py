@@ -6,6 +6,7 @@ from typing import Final
 
 ANOMALIES: Final[dict[str, str]] = {
     # --- the upgrade request
+    "http.answered_by_tls": "A request in clear text was answered with a TLS alert: the port speaks TLS only.",
     "http.not_get": "A WebSocket upgrade was requested with another method than GET.",
     "http.old_version": "A WebSocket upgrade was requested with HTTP/1.0, which has no upgrades.",
     "http.missing_host": "The upgrade request has no Host header.",

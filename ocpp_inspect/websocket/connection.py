@@ -298,6 +298,11 @@ class Connection:
                 if self.readers is not None:
                     self.readers[direction].feed(data, self.facts.ts_ns, self.facts.packet)
                 return
+            if data[:2] == b"\x15\x03" and responses.awaits_head and not responses.buffer:
+                self._flush_upgrades()
+                self.facts.anomaly("http.answered_by_tls", "csms")
+                self._ignore("http")
+                return
             responses.feed(data)
             self._read_responses(responses)
         elif self._is_holding:

@@ -260,6 +260,13 @@ def sample(fill_path: str = ":memory:") -> duckdb.DuckDBPyConnection:
     for room, numbers in counted.items():
         for name, number in numbers.items():
             site.insert("counters", capture_id=1, room=room, name=name, number=number)
+    site.insert(
+        "tls_sessions", connection_id=9, capture_id=1, frame_no=1, ts=START_NS,
+        client="192.168.1.30", client_port=50000, server="10.0.0.1", server_port=443,
+        outcome="aborted", ended_by="station", alert="unknown_ca",
+        alert_meaning="it does not know who issued the certificate", alert_by="station", version="1.2",
+        suite="TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", server_name="csms.example", octets_up=700, octets_down=2100,
+    )  # fmt: skip
     cp_0001(site)
     cs_2041(site)
     cp_0003(site)

@@ -42,7 +42,7 @@ def test_document(database: Any) -> None:
 def test_lines_hold_the_same_records(database: Any) -> None:
     records = [json.loads(line) for line in machine.lines(database)]
     assert [record["type"] for record in records] == [
-        "capture", *["station"] * 3, *["finding"] * 5, "anomaly", *["counter"] * 6, "verdict",
+        "capture", *["station"] * 3, *["finding"] * 5, "tls", "anomaly", *["counter"] * 6, "verdict",
     ]  # fmt: skip
     document = json.loads(machine.document(database))
     findings = [
