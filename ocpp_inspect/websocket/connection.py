@@ -292,16 +292,17 @@ class Connection:
         if requests is None or responses is None:
             return
         if direction != self.client_direction:
+            if data[:1] == b"\x15" and data[1:2] in (b"", b"\x03") and responses.awaits_head and not responses.buffer:
+                # No HTTP and no frame begins like a TLS alert (RFC 5246 §6.2.1).
+                self._flush_upgrades()
+                self.facts.anomaly("http.answered_by_tls", "csms")
+                self._ignore("http")
+                return
             if self._is_holding and responses.awaits_head and not b"HTTP/".startswith(data[:5]):
                 # No head begins like this: the answer was not captured, and these are frames behind it.
                 self._assume_upgraded_without_frames()
                 if self.readers is not None:
                     self.readers[direction].feed(data, self.facts.ts_ns, self.facts.packet)
-                return
-            if data[:2] == b"\x15\x03" and responses.awaits_head and not responses.buffer:
-                self._flush_upgrades()
-                self.facts.anomaly("http.answered_by_tls", "csms")
-                self._ignore("http")
                 return
             responses.feed(data)
             self._read_responses(responses)

@@ -227,6 +227,16 @@ def test_tls_is_told_once_and_can_come_back_decrypted(piece: int) -> None:
     assert room.counters["tls"] == 1
 
 
+@pytest.mark.parametrize("piece", [1, 2, 50])
+def test_a_port_that_speaks_tls_answers_with_an_alert(piece: int) -> None:
+    alert = b"\x15\x03\x03\x00\x02\x02\x46"
+    out = play([(0, request()), *((1, alert[i : i + piece]) for i in range(0, len(alert), piece))])
+    assert [getattr(item, "name", type(item).__name__) for item in out] == [
+        "Upgrade", "http.answered_by_tls", "ConnectionClosed",
+    ]  # fmt: skip
+    assert only(out, Upgrade)[0].status == 0
+
+
 def test_decrypted_data_start_the_ladder_again() -> None:
     from websocket_dialog import CONNECTION, batch_of_columns, batch_of_items, items_of
 
