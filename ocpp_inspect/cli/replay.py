@@ -63,6 +63,9 @@ def replay(
         list[str] | None,
         typer.Option("--ignore", help="A field not to compare: interval, idTagInfo.parentIdTag, Authorize:list[].x."),
     ] = None,
+    db: Annotated[
+        Path | None, typer.Option("--db", help="Record the replay itself into this DuckDB file, judged by the rules.")
+    ] = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.RICH,  # noqa: A002
 ) -> None:
     """Play a recorded station against a CSMS, and compare its answers with the recorded ones.
@@ -96,11 +99,11 @@ def replay(
             recording = _recording(source, station, stack)
             teller = _Teller(format)
             if as_csms:
-                outcome = _as_csms(recording, listen, cert, key, settings, teller)
+                outcome = _as_csms(recording, listen, cert, key, settings, teller, db)
             else:
                 password = _password(password_file)
                 tls = _client_tls(to or "", ca, cert, key, insecure)
-                outcome = _as_station(recording, to or "", identity, user, password, tls, settings, teller)
+                outcome = _as_station(recording, to or "", identity, user, password, tls, settings, teller, db)
         except (RecordingError, ReplayError) as error:
             fail(str(error))
     teller.finish(outcome)
@@ -147,7 +150,7 @@ def _recording(source: list[Path], station: str | None, stack: ExitStack) -> Rec
 
 def _as_station(
     recording: Recording, url: str, identity: str | None, user: str | None, password: str | None,
-    tls: ssl.SSLContext | None, settings: Any, teller: _Teller,
+    tls: ssl.SSLContext | None, settings: Any, teller: _Teller, db: Path | None,
 ) -> Outcome:  # fmt: skip
     from ocpp_inspect.replay.station import Target, play
 
@@ -158,7 +161,31 @@ def _as_station(
             f"ocpp-inspect: the station had a password, which is never kept: give it with --password-file"
             f" or {_FROM_ENVIRONMENT}; connecting without", err=True,
         )  # fmt: skip
-    return _run(lambda stop: play(recording, target, settings, teller, stop=stop))
+    if db is None:
+        return _run(lambda stop: play(recording, target, settings, teller, stop=stop))
+    from urllib.parse import urlsplit
+
+    from ocpp_inspect.cli.replay_recording import recorded
+    from ocpp_inspect.proxy.settings import Address
+
+    parts = urlsplit(url)
+
+    async def start(stop: asyncio.Event, port: int) -> Outcome:
+        target.url, target.tls = f"ws://127.0.0.1:{port}{parts.path}", None
+        return await play(recording, target, settings, teller, stop=stop)
+
+    outcome = recorded(
+        start, listen=Address("127.0.0.1", 0), upstream=f"{parts.scheme}://{parts.netloc}", upstream_tls=tls,
+        server_tls=None, database=db, source=f"replay of {recording.station} to {url}", say=_say,
+    )  # fmt: skip
+    return outcome or teller.stopped(recording.station, url)
+
+
+def _say(text: str) -> None:
+    """A line of the relay, on stderr."""
+    from ocpp_inspect.report.safe import safe
+
+    typer.echo(safe(text, 2000), err=True)
 
 
 def _run(start: Callable[[asyncio.Event], Coroutine[Any, Any, Outcome]]) -> Outcome:
@@ -178,8 +205,9 @@ def _run(start: Callable[[asyncio.Event], Coroutine[Any, Any, Outcome]]) -> Outc
 
 
 def _as_csms(
-    recording: Recording, listen: str, cert: Path | None, key: Path | None, settings: Any, teller: _Teller
-) -> Outcome:
+    recording: Recording, listen: str, cert: Path | None, key: Path | None, settings: Any, teller: _Teller,
+    db: Path | None,
+) -> Outcome:  # fmt: skip
     from ocpp_inspect.cli.failures import fail
     from ocpp_inspect.replay.csms import Listener, play
 
@@ -194,7 +222,25 @@ def _as_csms(
             f"listening on {host}:{port} as the CSMS of {teller.shown(recording.station)}; Ctrl-C ends", err=True
         )
 
-    return _run(lambda stop: play(recording, listener, settings, teller, ready=ready, stop=stop))
+    if db is None:
+        return _run(lambda stop: play(recording, listener, settings, teller, ready=ready, stop=stop))
+    import socket
+
+    from ocpp_inspect.cli.replay_recording import recorded
+    from ocpp_inspect.proxy.settings import Address
+
+    behind = socket.create_server(("127.0.0.1", 0))  # where the CSMS listens; chargers come to the relay before it
+
+    async def start(stop: asyncio.Event, port: int) -> Outcome:
+        inner = Listener("127.0.0.1", 0, socket=behind)
+        return await play(recording, inner, settings, teller, ready=lambda _: ready(port), stop=stop)
+
+    outcome = recorded(
+        start, listen=Address(host, int(port), listener.tls is not None),
+        upstream=f"ws://127.0.0.1:{behind.getsockname()[1]}", upstream_tls=None, server_tls=listener.tls,
+        database=db, source=f"replay of the CSMS of {recording.station}", say=_say,
+    )  # fmt: skip
+    return outcome or teller.stopped(recording.station, listen)
 
 
 def _password(path: Path | None) -> str | None:
@@ -255,8 +301,10 @@ class _Teller:
     def __init__(self, form: Format) -> None:
         self._form = form
         self._is_unread = False
+        self._entries: list[Judged | Note] = []
 
     def __call__(self, entry: Judged | Note) -> None:
+        self._entries.append(entry)
         if self._form is Format.RICH and not self._is_unread:
             from ocpp_inspect.cli.screen import print_lines
             from ocpp_inspect.replay.outcome import lines_of
@@ -281,6 +329,12 @@ class _Teller:
 
         sys.stdout.buffer.write(orjson.dumps(document(outcome), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         sys.stdout.flush()
+
+    def stopped(self, station: str, target: str) -> Outcome:
+        """What was found until a person stopped it."""
+        from ocpp_inspect.replay import Outcome
+
+        return Outcome(station, target, self._entries, is_complete=False)
 
     @staticmethod
     def shown(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Listener:
-    """Where to listen. Port 0 takes a free one."""
+    """Where to listen. Port 0 takes a free one; `socket` is one that listens already."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    socket: socket.socket | None = None
 
 
 class _Csms:
@@ -120,9 +122,12 @@ async def play(
 
     stage = Stage(recording, "csms", f"{listener.host}:{listener.port}", settings, tell)
     csms = _Csms(stage)
+    where: dict[str, Any] = {"host": listener.host, "port": listener.port}
+    if listener.socket is not None:
+        where = {"sock": listener.socket}
     try:
         server = await serve(
-            csms.serve, listener.host, listener.port, ssl=listener.tls, select_subprotocol=csms.subprotocol,
+            csms.serve, **where, ssl=listener.tls, select_subprotocol=csms.subprotocol,
             ping_interval=None, max_size=MESSAGE_BYTES, close_timeout=5, server_header="ocpp-inspect replay",
             compression="deflate" if csms._visit.is_compressed else None,
         )  # fmt: skip

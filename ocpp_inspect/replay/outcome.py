@@ -97,7 +97,8 @@ def summary_of(outcome: Outcome) -> Iterator[Line]:
     yield [(f"{len(judged)} CALLs sent again: {said or 'none'}"
             + (f"; {other} other difference{'s' if other != 1 else ''}" if other else ""), "bold")]  # fmt: skip
     if outcome.is_equal:
-        yield [("equal to the recording, times and ids left aside", "bold green")]
+        far = "" if outcome.is_complete else "as far as it went, "
+        yield [(f"{far}equal to the recording, times and ids left aside", "bold green")]
     else:
         yield [("not equal to the recording", "bold red")]
 

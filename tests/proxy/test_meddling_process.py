@@ -89,7 +89,7 @@ def test_every_touched_message_is_marked_with_both_versions(tmp_path: Path, comp
                     async with connect(f"ws://127.0.0.1:{proxy.port}/CP9", subprotocols=["ocpp1.6"]):  # type: ignore[list-item]
                         pass
 
-    run(play, 60)
+    run(play, 120)
     assert proxy.code == 0, proxy.said
     assert not control.exists()
     with duckdb.connect(str(proxy.database), read_only=True) as database:
@@ -130,7 +130,7 @@ class Screen:
         os.close(theirs)
         return process, ours
 
-    def until(self, words: str, seconds: float = 15) -> str:
+    def until(self, words: str, seconds: float = 60) -> str:
         """What appears until these words do, the words included."""
         deadline = time.monotonic() + seconds
         while words not in self.text:
@@ -174,10 +174,10 @@ def test_the_prompt_on_the_terminal(tmp_path: Path) -> None:
                 await charger.ask("Heartbeat")
             screen.process.send_signal(signal.SIGINT)
             await asyncio.to_thread(screen.until, "CP1")
-            assert await asyncio.to_thread(screen.process.wait, 30) == 0
+            assert await asyncio.to_thread(screen.process.wait, 60) == 0
             os.close(screen.descriptor)
 
-    run(play, 60)
+    run(play, 120)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,11 @@ def recording_of(tmp_path: Path, sample: str, station: str | None = None) -> Rec
     """A sample's recording."""
     database = tmp_path / f"{sample}.duckdb"
     analyze([str(next(SAMPLES.glob(f"{sample}.pcap*")))], database)
+    return read(database, station)
+
+
+def read(database: Path, station: str | None) -> Recording:
+    """The recording of a station in a database."""
     opened = open_database(database)
     try:
         return read_recording(opened, station)
@@ -84,5 +89,6 @@ def age_s(text: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()
 
 
-__all__ = ["Csms16", "Csms21", "Csms201", "Of16", "age_s", "asyncio", "call16", "call201", "csms", "on", "recording_of",
+__all__ = ["Csms16", "Csms21", "Csms201", "Of16", "age_s", "asyncio", "call16", "call201", "csms", "on", "read",
+           "recording_of",
            "result16", "result21", "result201", "timedelta"]  # fmt: skip

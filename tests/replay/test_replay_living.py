@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay_peers import SAMPLES, Csms16, Csms21, Csms201, Site, age_s, csms, on, recording_of, result16
+from replay_peers import SAMPLES, Csms16, Csms21, Csms201, Site, age_s, csms, on, read, recording_of, result16
 from websockets.asyncio.client import connect
 
 from ocpp_inspect.replay import Judged, Note, Outcome, Recording
@@ -276,9 +276,9 @@ def test_ctrl_c_tells_what_was_found_so_far() -> None:
         assert done.stdout is not None
         before = b""
         while said not in before:
-            before += await asyncio.wait_for(done.stdout.readline(), 20)
+            before += await asyncio.wait_for(done.stdout.readline(), 60)
         done.send_signal(signal.SIGINT)
-        out = await asyncio.wait_for(done.stdout.read(), 20)
+        out = await asyncio.wait_for(done.stdout.read(), 60)
         return await done.wait(), (before + out).decode()
 
     async def both() -> None:
@@ -286,7 +286,7 @@ def test_ctrl_c_tells_what_was_found_so_far() -> None:
             code, out = await interrupted(
                 str(SAMPLES / "reordered.pcap"), "--to", f"ws://127.0.0.1:{port}", said=b"BootNotification"
             )
-        assert (code, "stopped before" in out, "1 equal" in out, "Traceback" in out) == (130, True, True, False), out
+        assert (code, "stopped before" in out, " equal\n" in out, "Traceback" in out) == (130, True, True, False), out
         code, out = await interrupted(
             str(SAMPLES / "reordered.pcap"), "--as-csms", "--listen", "127.0.0.1:0", said=b"listening on"
         )
@@ -314,3 +314,50 @@ def test_wrong_usage_is_said_clearly(arguments: list[str], words: str) -> None:
     assert code == 2
     assert words in err
     assert "Traceback" not in err
+
+
+def test_the_replay_itself_is_recorded(tmp_path: Path) -> None:
+    database = tmp_path / "again.duckdb"
+    recording = recording_of(tmp_path, "reordered")
+
+    async def as_station() -> None:
+        async with csms(Csms16, "ocpp1.6", 300) as (port, peers):
+            code, out, err = await command(
+                str(SAMPLES / "reordered.pcap"),
+                "--to",
+                f"ws://127.0.0.1:{port}/ocpp",
+                "--speed",
+                "max",
+                "--db",
+                str(database),
+            )
+            assert (code, "Traceback" in err) == (0, False), (out, err)
+            assert "equal to the recording" in out
+            assert peers[0].request.path == f"/ocpp/{recording.station}"
+
+    asyncio.run(as_station())
+    again = read(database, recording.station)
+    wanted = [said.action for said in recording.visits[0].messages if said.sender == "station" and said.kind == "CALL"]
+    assert [said.action for said in again.visits[0].messages if said.sender == "station"] == wanted
+
+    async def as_csms() -> None:
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from ocpp_inspect.cli.main import main; main()", "replay", str(database),
+            "--as-csms", "--listen", "127.0.0.1:0", "--speed", "max", "--db", str(tmp_path / "third.duckdb"),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert done.stderr is not None
+        line = b""
+        while b"as the CSMS of" not in line:
+            line = await asyncio.wait_for(done.stderr.readline(), 60)
+        port = int(line.split(b":")[1].split()[0])
+        async with connect(f"ws://127.0.0.1:{port}/{recording.station}", subprotocols=["ocpp1.6"]) as socket:  # type: ignore[list-item]
+            await socket.send('[2,"1","Heartbeat",{}]')
+            assert json.loads(await socket.recv())[:2] == [3, "1"]
+        done.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(done.communicate(), 60)
+        assert (done.returncode, b"Traceback" in err) == (0, False), (out, err)
+
+    asyncio.run(as_csms())
+    [third] = read(tmp_path / "third.duckdb", None).visits
+    assert [said.action for said in third.messages] == ["Heartbeat", "Heartbeat"]
