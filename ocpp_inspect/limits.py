@@ -55,6 +55,12 @@ ZSTD_WINDOW_OCTETS: Final = 128 * 1024 * 1024
 XZ_MEMORY_OCTETS: Final = 128 * 1024 * 1024
 """Memory an xz stream may ask for: preset 9 needs 65 MB."""
 
+LIVE_RING_OCTETS: Final = 64 * 1024 * 1024
+"""Memory that the kernel may fill with packets of one interface while we are busy: five seconds of 40,000 packets/s."""
+
+LIVE_BLOCK_OCTETS: Final = 512 * 1024
+"""One block of it, which the kernel hands over when it is full or 50 ms old; the largest offloaded packet is 64 KiB."""
+
 # --- network ---------------------------------------------------------------------------------------------------
 
 FLOWS: Final = 200_000
@@ -413,6 +419,19 @@ when its line is written."""
 REPORT_LONG_BYTES: Final = 4 * 1024 * 1024
 """Largest message that a timeline decodes to say it, one at a time (about 30 MB as Python objects); of a longer one it
 says the size."""
+
+LIVE_STATIONS: Final = 1_000
+"""Stations on the live screen; beyond it the one silent for longest leaves the screen, not the database."""
+
+LIVE_HAPPENINGS: Final = 2_000
+"""Latest lines of the live timeline, for the filter to search: what scrolled by in a minute or two."""
+
+LIVE_FINDINGS: Final = 500
+"""Latest findings on the live screen."""
+
+LIVE_PAYLOAD_BYTES: Final = 8 * 1024
+"""Largest message whose payload the live screen keeps to say it, so that the worst peer costs 150 MB; usual ones have
+300 bytes. Of a larger one it says the size."""
 
 # --- pipeline --------------------------------------------------------------------------------------------------
 

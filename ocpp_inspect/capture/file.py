@@ -87,6 +87,11 @@ class CaptureFile:
         """Octets read so far, as they are on the disk."""
         return self._bytes_read if self._source is None else self._source.bytes_read
 
+    @property
+    def holds_part(self) -> bool:
+        """Whether octets wait of which no record was made yet."""
+        return bool(self._rest)
+
     def probe(self, *, keep_open: bool) -> None:
         """Recognise the format, or raise. With `keep_open` False also learn when the capture begins, and close it."""
         if is_regular(self.info.path) or self.info.path == STDIN:

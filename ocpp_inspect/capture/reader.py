@@ -65,6 +65,11 @@ class CaptureReader:
         sizes = [file.bytes_total for file in self._files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
+    @property
+    def holds_part(self) -> bool:
+        """Whether a part of a record was read, whose rest has not come (from a pipe)."""
+        return any(file.holds_part for file in self._files)
+
     def __iter__(self) -> Iterator[PacketBatch]:
         try:
             if len(self._files) == 1:
