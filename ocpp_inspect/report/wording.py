@@ -65,14 +65,19 @@ def extra_of(event: Event) -> dict[str, Any]:
 
 
 def style_of(event: Event, payload: Any) -> str:
+    """The colour of a message's text."""
+    return style_of_payload(event.kind, event.action, event.schema_valid, payload)
+
+
+def style_of_payload(kind: str, action: str, schema_valid: bool | None, payload: Any) -> str:
     """The colour of a message's text: refusals stand out, routine recedes."""
-    if event.kind in ("CALLERROR", "CALLRESULTERROR", "INVALID") or event.schema_valid is False:
+    if kind in ("CALLERROR", "CALLRESULTERROR", "INVALID") or schema_valid is False:
         return "red"
-    if event.action == "Heartbeat":
+    if action == "Heartbeat":
         return FAINT
-    if event.kind == "CALLRESULT" and payload == {}:
+    if kind == "CALLRESULT" and payload == {}:
         return FAINT
-    if event.kind == "CALLRESULT" and isinstance(payload, dict):
+    if kind == "CALLRESULT" and isinstance(payload, dict):
         info = payload.get("idTagInfo") or payload.get("idTokenInfo")
         status = info.get("status") if isinstance(info, dict) else payload.get("status")
         if status == "Accepted":
