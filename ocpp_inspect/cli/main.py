@@ -13,6 +13,7 @@ from ocpp_inspect.cli.analyze import analyze
 from ocpp_inspect.cli.console import console
 from ocpp_inspect.cli.doctor import doctor
 from ocpp_inspect.cli.explain import explain
+from ocpp_inspect.cli.live import live
 from ocpp_inspect.cli.proxy import app as proxy_app
 from ocpp_inspect.cli.query import query
 from ocpp_inspect.cli.replay import replay
@@ -58,6 +59,7 @@ def _root(
 
 
 app.command()(analyze)
+app.command()(live)
 app.command()(timeline)
 app.command()(query)
 app.command()(replay)

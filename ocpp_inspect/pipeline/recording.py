@@ -58,7 +58,8 @@ class Recording:
         self.trouble = ""
         """Why rows wait now, for a person; empty when all is well."""
         self.lost_rows = 0
-        self._is_scratch = database is None
+        self.is_scratch = database is None
+        """Whether the database is temporary."""
         self._is_full = False
         self._columns = Columns(RECORDING_ROWS)
         self._held: list[Batches] = []
@@ -193,7 +194,7 @@ class Recording:
         return rows
 
     def _bound_scratch(self) -> None:
-        if self._is_scratch and not self._is_full and self._appender.octets > RECORDING_SCRATCH_BYTES:
+        if self.is_scratch and not self._is_full and self._appender.octets > RECORDING_SCRATCH_BYTES:
             self._is_full = True
             self._note("the temporary database is full, the summary ends here; name a database with --db to keep all")
 
