@@ -87,8 +87,36 @@ def pictures() -> Iterator[tuple[Path, str]]:
             told = list(timeline(database, TimelineOptions(width=PICTURE_WIDTH)))[:PICTURE_LINES]
         finally:
             database.close()
+    yield (
+        HERE / "pictures" / "live.svg",
+        _svg(_live_screen(), "ocpp-inspect live -i eth0 --ports 9000 --db site.duckdb"),
+    )
     yield HERE / "pictures" / "summary.svg", _svg(said, "ocpp-inspect analyze samples/faulty-sequence-16.pcap")
     yield HERE / "pictures" / "timeline.svg", _svg(told, "ocpp-inspect timeline samples/faulty-sequence-16.pcap")
+
+
+def _live_screen() -> list[Any]:
+    """What `live` shows after six minutes of six stations, one of them faulty."""
+    from ocpp_inspect.capture import CaptureReader
+    from ocpp_inspect.pipeline import Options
+    from ocpp_inspect.pipeline.chain import Chain
+    from ocpp_inspect.pipeline.rules import built_in_and
+    from ocpp_inspect.report.live import Board, Header, View, screen
+
+    board, chain, start_ns, now_ns = Board(), Chain(built_in_and(Options())), 0, 0
+    packets = 0
+    samples = ["samples/five-stations.pcap", "samples/faulty-sequence-16.pcap"]
+    with CaptureReader(samples, batch_packets=1) as reader:
+        for batch in reader:
+            start_ns = start_ns or int(batch.ts_ns[0])
+            if int(batch.ts_ns[0]) > start_ns + 340 * 10**9:
+                break
+            now_ns, packets = int(batch.ts_ns[0]), packets + 1
+            for decoded in (chain.tick(now_ns), chain.feed(batch)):
+                board.show(decoded.items, decoded.findings)
+            board.rates(now_ns, packets)
+    header = Header("eth0", packets, started_ns=start_ns, database="database site.duckdb")
+    return screen(board, View(), header, PICTURE_WIDTH, 36, now_ns + 10**9)
 
 
 def _svg(lines: Iterable[Any], title: str) -> str:

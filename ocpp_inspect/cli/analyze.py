@@ -109,7 +109,7 @@ def analyze(
         jobs=jobs,
         strict=strict,
         log_format=log_format,
-        key_logs=(*(keylog or ()), *_key_log_of_environment()),
+        key_logs=(*(keylog or ()), *key_log_of_environment()),
         private_keys=tuple(tls_key or ()),
     )
     with said_clearly():
@@ -129,7 +129,7 @@ def analyze(
     sys.exit(code)
 
 
-def _key_log_of_environment() -> tuple[Path, ...]:
+def key_log_of_environment() -> tuple[Path, ...]:
     """The file that every TLS stack of the session writes its keys to, if there is one already."""
     named = Path(os.environ.get("SSLKEYLOGFILE") or os.devnull)
     return (named,) if named.is_file() else ()

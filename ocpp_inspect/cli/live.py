@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ocpp_inspect.cli.analyze import key_log_of_environment
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -59,6 +62,23 @@ def live(
         list[str] | None, typer.Option("--select", help="Only these rules: id, prefix, block or axis.")
     ] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Not these rules.")] = None,
+    keylog: Annotated[
+        list[Path] | None,
+        typer.Option("--keylog", help="A TLS key log (SSLKEYLOGFILE) that opens wss; it may grow.", metavar="FILE"),
+    ] = None,
+    tls_key: Annotated[
+        list[Path] | None,
+        typer.Option("--tls-key", help="An RSA private key in PEM that opens old TLS.", metavar="PEM"),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What is legal but known to break peers weighs one step more.")
+    ] = False,
+    baseline: Annotated[
+        list[Path] | None, typer.Option("--baseline", help="Findings that are known and accepted (repeatable).")
+    ] = None,
+    quirks: Annotated[
+        list[Path] | None, typer.Option("--quirks", help="Known faults of a make of charger (repeatable).")
+    ] = None,
     capture_with: Annotated[
         Way | None, typer.Option("--capture-with", help="How to capture; default: the best that works.")
     ] = None,
@@ -101,19 +121,33 @@ def live(
             fail(str(error))
         if read and (numbers or text_filter):
             fail("--ports and --filter are for interfaces; filter where the pipe begins")
+        from ocpp_inspect.cli.reporter import acceptances_of
         from ocpp_inspect.pipeline import Options
+        from ocpp_inspect.pipeline.keys import GrowingKeyLogs
         from ocpp_inspect.pipeline.rules import built_in_and
 
-        options = Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore))
-        loaded = built_in_and(options)
+        options = Options(
+            rules=tuple(rules or ()),
+            select=_split(select),
+            ignore=_split(ignore),
+            strict=strict,
+            key_logs=(*(keylog or ()), *key_log_of_environment()),
+            private_keys=tuple(tls_key or ()),
+        )
+        built_in_and(options)  # a rule that does not load is said before anything is opened
+        options = replace(options, acceptances=acceptances_of(options, [*(baseline or ()), *(quirks or ())]))
+        for path in options.key_logs:
+            if not path.exists():
+                typer.echo(f"{path}: does not exist yet; it is read as soon as it does", err=True)
         with _ending() as ending:
+            key_logs = GrowingKeyLogs(options)
             source = _opened(interface or [], read, numbers, text_filter, capture_with)
             try:
                 _give_up_rights(source, db, write)
                 from ocpp_inspect.pipeline.live import LiveRun
 
                 name = f"ocpp-inspect {_version()}"
-                run = LiveRun(source, loaded, db, write=write, rotation=rotation, application=name)
+                run = LiveRun(source, options, db, key_logs=key_logs, write=write, rotation=rotation, application=name)
             except BaseException:
                 source.close()
                 raise

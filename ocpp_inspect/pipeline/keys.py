@@ -5,9 +5,11 @@ A key log may be as large as it likes: it is read in pieces, once, and Keys forg
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.options import Options
@@ -56,6 +58,43 @@ def _add_private_key(keys: Keys, path: Path) -> None:
         raise KeyFileError(f"{path}: the private key cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise KeyFileError(f"{path}: {error}") from None
+
+
+class GrowingKeyLogs:
+    """The same for a live run: key logs are read again and again as they grow, from when they exist.
+
+    Files that exist are opened here, and stay open when the right to read them is given up. Raises KeyFileError.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.keys = Keys(is_growing=bool(options.key_logs))
+        for path in options.private_keys:
+            _add_private_key(self.keys, path)
+        self._files: dict[Path, BinaryIO | None] = dict.fromkeys(options.key_logs)
+        for path in self._files:
+            if path.exists():
+                try:
+                    self._files[path] = path.open("rb")
+                except OSError as error:
+                    raise KeyFileError(f"{path}: the key log cannot be read ({error.strerror})") from None
+        self.look()
+
+    def look(self) -> None:
+        """Take in what was written since the last look."""
+        for path, known in self._files.items():
+            with suppress(OSError):  # not there yet, or not for us: it may become so
+                file = known or path.open("rb")
+                self._files[path] = file
+                if file.tell() > os.fstat(file.fileno()).st_size:
+                    file.seek(0)  # it was emptied
+                while piece := file.read(_PIECE_OCTETS):
+                    self.keys.feed(piece)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            if file is not None:
+                file.close()
 
 
 class CaptureSecrets:

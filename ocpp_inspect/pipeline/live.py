@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocpp_inspect.capture.pcapng_writer import PcapngWriter
 from ocpp_inspect.pipeline.chain import Chain
+from ocpp_inspect.pipeline.keys import CaptureSecrets, GrowingKeyLogs
+from ocpp_inspect.pipeline.options import Options
 from ocpp_inspect.pipeline.recording import Recording
+from ocpp_inspect.pipeline.rules import built_in_and
 
 if TYPE_CHECKING:
     from ocpp_inspect.capture.live import LiveSource, Rotation
-    from ocpp_inspect.engine import Rule
 
 _TURN_S: Final = 0.1
 _TICK_NS: Final = 5 * 10**8
@@ -24,6 +26,9 @@ _SECOND_NS: Final = 10**9
 class LiveRun:
     """One live analysis. `run` goes on until the source ends, `stop` is called or the duration is over; then `finish`.
 
+    `key_logs` opens TLS; they are made before rights are given up, else here. Raises StoreError, CaptureError for what
+    cannot be written, RuleError and KeyFileError for what cannot be read.
+
     Every turn, ten times a second or oftener: packets are written to the capture file, decoded, judged, recorded.
     Twice a second time passes for what waits for an answer. The capture file is written first: it holds what came,
     whatever analysis makes of it.
@@ -32,10 +37,10 @@ class LiveRun:
     def __init__(
         self,
         source: LiveSource,
-        rules: Sequence[Rule],
+        options: Options,
         database: Path | None,
         *,
-        validate: bool = True,
+        key_logs: GrowingKeyLogs | None = None,
         write: Path | None = None,
         rotation: Rotation | None = None,
         application: str = "ocpp-inspect",
@@ -53,7 +58,14 @@ class LiveRun:
                 self.recording.close()
                 self.recording.dispose()
                 raise
-        self.chain = Chain(rules, validate=validate)
+        self._key_logs = key_logs or GrowingKeyLogs(options)
+        self._secrets = CaptureSecrets(self._key_logs.keys)
+        self.chain = Chain(
+            built_in_and(options),
+            validate=options.validate,
+            acceptances=options.acceptances,
+            keys=self._key_logs.keys,
+        )
         self.news: list[str] = []
         """What a person should know (an interface went down …); who shows it takes it out."""
         self._told_drops = 0
@@ -93,6 +105,7 @@ class LiveRun:
                 self._turn(_TURN_S)
         finally:
             self.source.close()
+            self._key_logs.close()
             if self.output is not None:
                 self.output.close()
                 if self.output.lost_packets:
@@ -105,7 +118,10 @@ class LiveRun:
 
     def _turn(self, wait_s: float) -> None:
         source, recording, output = self.source, self.recording, self.output
-        for batch in source.poll(wait_s):
+        batches = source.poll(wait_s)
+        self._key_logs.look()  # keys come before what they open, or it waits for them
+        self._secrets.take([source.info])
+        for batch in batches:
             if output is not None:
                 if len(batch.packet):
                     output.write(batch, int(batch.ts_ns[-1]))

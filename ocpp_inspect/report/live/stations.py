@@ -12,6 +12,8 @@ from ocpp_inspect.report.safe import safe
 from ocpp_inspect.report.wording import FAINT, SEVERITIES
 
 _WIDE: Final = 110
+_TRANSACTION_CELLS: Final = 11
+_WORDS_CELLS: Final = 22  # the last message wants as much, before another column gets some
 _BOOT_STYLES: Final = {"Accepted": "green", "Pending": "yellow", "Rejected": "bold red"}
 
 
@@ -22,19 +24,9 @@ def table(rows: Sequence[StationRow], width: int, height: int, now_ns: int) -> l
     if len(chosen) > room:
         chosen = sorted(rows, key=_urgency, reverse=True)[:room]
         chosen.sort(key=lambda row: row.name)
-    is_wide = width >= _WIDE
-    name_cells = min(max((width_of(safe(row.name, 48)) for row in chosen), default=7), 24 if is_wide else 13)
-    name_cells = max(name_cells, 7)
-    # (title, cells): the last message takes what the others leave
-    columns = [("station", name_cells), ("state", 12), ("last message", 0), ("heartbeat", 9), ("transaction", 11)]
-    columns += [("power", 7), ("findings", 8)]
-    if is_wide:
-        columns[4] = ("transaction", 24)
-        columns.insert(1, ("version", 7))
-        columns.insert(2, ("model", 22))
-        columns.append(("messages", 9))
-    rest = width - 1 - sum(cells + 1 for _, cells in columns)
-    columns = [(title, max(cells or rest, 4)) for title, cells in columns]
+    name_cells = max(max((width_of(safe(row.name, 48)) for row in chosen), default=0), 7)
+    columns = _columns(min(name_cells, 13 if width < _WIDE else 24), width)
+    is_wide = dict(columns)["transaction"] > _TRANSACTION_CELLS
     lines: list[Line] = [_joined([(title, FAINT) for title, _ in columns], columns, width)]
     for row in chosen:
         cells = {
@@ -51,6 +43,22 @@ def table(rows: Sequence[StationRow], width: int, height: int, now_ns: int) -> l
         }
         lines.append(_joined([cells[title] for title, _ in columns], columns, width, row))
     return lines
+
+
+def _columns(name_cells: int, width: int) -> list[tuple[str, int]]:
+    """(title, cells) of each column: those that always stand, and as many of the others as leave room for words."""
+    columns = [("station", name_cells), ("state", 12), ("last message", 0), ("heartbeat", 9)]
+    columns += [("transaction", _TRANSACTION_CELLS), ("power", 7), ("findings", 8)]
+    rest = width - 1 - sum(cells + 1 for _, cells in columns)
+    if rest >= _WORDS_CELLS + 14:
+        columns[4] = ("transaction", _TRANSACTION_CELLS + 13)
+        rest -= 13
+    for title, cells, place in (("version", 7, 1), ("model", 22, 2), ("messages", 9, len(columns) + 2)):
+        if rest - cells - 1 < _WORDS_CELLS:
+            break
+        columns.insert(place, (title, cells))
+        rest -= cells + 1
+    return [(title, cells or max(rest, 4)) for title, cells in columns]
 
 
 def _urgency(row: StationRow) -> tuple[int, int, int]:
@@ -132,7 +140,7 @@ def _transaction(row: StationRow, now_ns: int, *, is_wide: bool) -> tuple[str, s
         name = name[:4] + "…"
     since = f" {ago(now_ns - first.started_ns)}" if first.started_ns else ""
     more = f" +{len(running) - 1}" if len(running) > 1 else ""
-    token = f" {safe(first.id_tag, 20)}" if is_wide and first.id_tag else ""
+    token = f" {safe(first.id_tag[:4])}…" if is_wide and first.id_tag else ""  # who charges is nobody's business
     return f"#{name}{since}{more}{token}", "bright_blue"
 
 
