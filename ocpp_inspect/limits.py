@@ -453,8 +453,8 @@ HELD_TLS_OCTETS: Final = 64 * 1024
 PEEKS: Final = 512
 """Such connections at a time (50 kB each); beyond it the address decides at once."""
 
-RECORDING_ROWS: Final = 5_000
-"""Rows after which a recording commits, though its second is not over."""
+RECORDING_ROWS: Final = 20_000
+"""Rows after which a recording commits, though its second is not over: 8 MB."""
 
 RECORDING_HELD_BYTES: Final = 64 * 1024 * 1024
 """Rows (as Arrow columns) that a recording holds while its database cannot be written: the disk is full, or somebody

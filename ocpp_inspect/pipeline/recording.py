@@ -29,6 +29,7 @@ Observer = Callable[["Decoded"], None]
 
 _SECOND_NS: Final = 10**9
 _RETRY_NS: Final = 2 * _SECOND_NS
+_FIGURES_NS: Final = 5 * _SECOND_NS  # the capture's own row is written anew this often
 _NOTES: Final = 100
 
 
@@ -67,6 +68,7 @@ class Recording:
         self._observers: list[Observer] = []
         self._committed_ns = 0
         self._retry_ns = 0
+        self._figures_ns = -_FIGURES_NS
         self._now_ns = 0
         self._is_closed = False
         self._appender = Appender(database)
@@ -151,7 +153,9 @@ class Recording:
         self._hold()
         try:
             while self._held:
-                self._appender.append(self._held[0], self.info)
+                is_due = last or not 0 <= self._now_ns - self._figures_ns < _FIGURES_NS
+                self._appender.append(self._held[0], self.info if is_due else None)
+                self._figures_ns = self._now_ns if is_due else self._figures_ns
                 self._held_octets -= _octets_of(self._held.pop(0))
             if self.trouble:
                 self._note(f"written again after: {self.trouble}")

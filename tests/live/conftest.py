@@ -45,7 +45,7 @@ class Live:
         for line in self.process.stdout:
             self._queue.put(line.rstrip("\n"))
 
-    def until(self, text: str, seconds: float = 20.0) -> str:
+    def until(self, text: str, seconds: float = 60.0) -> str:
         """The first line with that text, from here on."""
         deadline = time.monotonic() + seconds
         while True:
