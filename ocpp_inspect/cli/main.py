@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -71,12 +72,22 @@ app.add_typer(wireshark_app, name="wireshark")
 app.command()(doctor)
 
 
+def _end_tidily(number: int, _: FrameType | None) -> NoReturn:
+    """A polite kill: half-written databases go, as after an error."""
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command line. A reader that has seen enough (`| head`) ends it like every tool; Ctrl-C gives 130."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _end_tidily)
     try:
         app()
+    except OSError as error:
+        from ocpp_inspect.cli.failures import fail_for_output
+
+        fail_for_output(error)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)

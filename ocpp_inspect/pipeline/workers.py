@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -63,7 +64,9 @@ def decode_in_workers(
     for index in range(jobs):
         receiver, sender = context.Pipe(duplex=False)
         _widen(sender)
-        arguments = (list(paths), options, first_capture, index, jobs, sender)
+        # A forked worker has copies of all ends for reading: while it keeps them it cannot learn that we are gone.
+        copies = [*pipes, receiver] if context.get_start_method() == "fork" else []
+        arguments = (list(paths), options, first_capture, index, jobs, sender, copies)
         process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         sender.close()
@@ -126,8 +129,20 @@ def _context() -> ForkContext | SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def _work(paths: list[str], options: Options, first_capture: int, index: int, count: int, pipe: Connection) -> None:
-    """The body of one worker process."""
+def _work(
+    paths: list[str],
+    options: Options,
+    first_capture: int,
+    index: int,
+    count: int,
+    pipe: Connection,
+    copies: list[Connection],
+) -> None:
+    """The body of one worker process. Ctrl-C reaches the whole group: the parent alone says so and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for copy in copies:
+        copy.close()
     from ocpp_inspect.capture import CaptureError
     from ocpp_inspect.store.columns import pack
 

@@ -256,8 +256,8 @@ class Writer:
                     raise StoreError(f"{target}: another run is writing it; wait until it is done") from error
             _remove(partial)  # what a killed run left
         log_of(partial).unlink(missing_ok=True)
+        self._partial = partial  # before it exists: a kill in between must not leave it
         connection = open_file(partial)
-        self._partial = partial
         return connection
 
     def _check_layout(self, connection: duckdb.DuckDBPyConnection) -> None:
