@@ -81,7 +81,7 @@ def fail_for_output(error: OSError) -> NoReturn:
     if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF):
         raise error
     _forget_output()
-    fail(f"standard output cannot be written: {error.strerror.lower()}")
+    fail(f"standard output cannot be written: {(error.strerror or str(error)).lower()}")
 
 
 def _end_by_interrupt() -> NoReturn:

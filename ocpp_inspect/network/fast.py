@@ -18,8 +18,8 @@ from .names import (
     OPENED_ETHERTYPES,
     OPENED_PROTOCOLS,
     RAW_LINKS,
+    TUNNEL_PORTS,
     VLAN_TAGS,
-    VXLAN_PORT,
 )
 from .rows import Rows, UInt64, gather, join
 
@@ -28,6 +28,7 @@ Bool: Final = np.bool_
 _VLAN_TAGS: Final = np.array(sorted(VLAN_TAGS), np.int64)
 _OPENED_ETHERTYPES: Final = np.array(sorted(OPENED_ETHERTYPES), np.int64)
 _OPENED_PROTOCOLS: Final = np.array(sorted(OPENED_PROTOCOLS), np.int64)
+_TUNNEL_PORTS: Final = np.array(sorted(TUNNEL_PORTS), np.int64)
 
 
 @dataclass(slots=True)
@@ -177,7 +178,7 @@ def _sort_out(
         odd |= lacking
         readable = np.flatnonzero(is_udp & ~lacking)
         target = gather(lane.batch.octets, transport[readable] + 2, 2).view(">u2")[:, 0]
-        odd[readable[target == VXLAN_PORT]] = True
+        odd[readable[np.isin(target, _TUNNEL_PORTS)]] = True
     other &= ~odd
     _count(lane, "protocol", index[other], protocol[other].astype(np.int64))
     _leave(lane, index, odd)

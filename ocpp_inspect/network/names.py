@@ -13,7 +13,12 @@ BRIDGED: Final = 0x6558  # Ethernet inside GRE
 ERSPAN: Final = 0x88BE  # types I and II
 ERSPAN_III: Final = 0x22EB
 OPENED_ETHERTYPES: Final = VLAN_TAGS | MPLS | {PPPOE_SESSION, BRIDGED, ERSPAN, ERSPAN_III}
-VXLAN_PORT: Final = 4789  # RFC 7348 §5
+VXLAN_PORTS: Final = frozenset({4789, 8472})  # RFC 7348 §5; what Linux used before it
+VXLAN_GPE_PORT: Final = 4790
+GENEVE_PORT: Final = 6081  # RFC 8926 §3.3
+GTP_PORT: Final = 2152  # user data of mobile networks
+TZSP_PORT: Final = 37008  # the mirror of MikroTik routers
+TUNNEL_PORTS: Final = VXLAN_PORTS | {VXLAN_GPE_PORT, GENEVE_PORT, GTP_PORT, TZSP_PORT}
 RAW_LINKS: Final = frozenset({12, 14, 101, 228, 229})
 # IP in IP, IPv6 and its extension headers, GRE, authentication header, MPLS in IP, UDP is looked at apart
 EXTENSION_HEADERS: Final = frozenset({0, 43, 44, 51, 60, 135, 139, 140})

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from ocpp_inspect.limits import TUNNEL_DEPTH
 from ocpp_inspect.model import UInt8
 
+from .datagrams import open_datagram
 from .flows import Addresses
 from .fragments import Fragments
 from .names import (
@@ -27,8 +28,8 @@ from .names import (
     MPLS,
     PPPOE_SESSION,
     RAW_LINKS,
+    TUNNEL_PORTS,
     VLAN_TAGS,
-    VXLAN_PORT,
 )
 
 Report = Callable[[str, str], None]
@@ -281,9 +282,15 @@ class SlowLane:
         nibble = packet.octets[packet.at] >> 4
         if nibble in (4, 6):
             return self._raw
-        if nibble == 0:
+        # Without a control word the first nibble is that of a MAC address, mostly 0 as well.
+        if nibble == 0 and not self._is_ethernet(packet, 12):
             packet.at += 4
         return self._ethernet
+
+    def _is_ethernet(self, packet: _Packet, type_at: int) -> bool:
+        """Whether an ethertype that is opened stands there."""
+        at = packet.at + type_at
+        return at + 2 <= packet.end and _U16(packet.octets, at)[0] in self._ethertypes
 
     # ------------------------------------------------------------------------------------------------------- network
 
@@ -386,15 +393,15 @@ class SlowLane:
         return step
 
     def _udp(self, packet: _Packet) -> Step | None:
-        if packet.end - packet.at < 4 or _U16(packet.octets, packet.at + 2)[0] != VXLAN_PORT:
+        port = _U16(packet.octets, packet.at + 2)[0] if packet.end - packet.at >= 4 else 0
+        tunnel = open_datagram(port, packet.octets, packet.at + 8, packet.end) if port in TUNNEL_PORTS else None
+        if tunnel is None:
             self._seen("protocol", 17)
             return None
-        self._counters["VXLAN"] += 1
-        if not packet.has(16) or not packet.octets[packet.at + 8] & 8:  # RFC 7348 §5: the I flag
-            return None
-        packet.at += 16
+        self._counters[tunnel.name] += 1
+        packet.at, packet.number = tunnel.inner_at, tunnel.ethertype
         packet.tunnelled = True
-        return self._ethernet
+        return self._ethertype if packet.number else self._raw
 
     def _gre(self, packet: _Packet) -> Step | None:
         """RFC 2784 §2 with key and sequence number (RFC 2890 §2)."""

@@ -26,7 +26,7 @@ _PANELS: Final = 8  # stations that all get a panel, whether there is something 
 _LATENCIES: Final = 4
 _PROTOCOLS: Final = 5  # other protocols that are named
 # What the network room counts on the way to TCP: these packets are not left alone.
-_OF_TCP: Final = {"packets", "tcp", "duplicates", "fragments", "reassembled", "VXLAN", "GRE"}
+_OF_TCP: Final = {"packets", "tcp", "duplicates", "fragments", "reassembled", "VXLAN", "GRE", "Geneve", "GTP", "TZSP"}
 LOSSES: Final = {
     "gap": "bytes missing from the capture",
     "snaplen": "packets cut short by the snap length",

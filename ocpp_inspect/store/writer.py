@@ -257,8 +257,7 @@ class Writer:
             _remove(partial)  # what a killed run left
         log_of(partial).unlink(missing_ok=True)
         self._partial = partial  # before it exists: a kill in between must not leave it
-        connection = open_file(partial)
-        return connection
+        return open_file(partial)
 
     def _check_layout(self, connection: duckdb.DuckDBPyConnection) -> None:
         wanted = {table: set(schema.names) for table, schema in SCHEMAS.items()}

@@ -73,6 +73,20 @@ DIRECT = {
     "ERSPAN III with O": Seen(ethernet(gre(0x22EB, INNER, 0x1000, bytes(4) + b"\x20\1" + bytes(9) + b"\1" + bytes(8)))),
     "VXLAN": Seen(ethernet(ipv4(udp(b"\x08\0\0\0\0\0\5\0" + INNER, dport=4789), protocol=17))),
     "VXLAN over IPv6": Seen(ethernet(ipv6(udp(b"\x08\0\0\0\0\0\5\0" + INNER, dport=4789), following=17), 0x86DD)),
+    "VXLAN on the port that Linux had": Seen(
+        ethernet(ipv4(udp(b"\x08\0\0\0\0\0\5\0" + INNER, dport=8472), protocol=17))
+    ),
+    "VXLAN GPE": Seen(ethernet(ipv4(udp(b"\x0c\0\0\3\0\0\5\0" + INNER, dport=4790), protocol=17))),
+    "VXLAN GPE with IP": Seen(ethernet(ipv4(udp(b"\x0c\0\0\1\0\0\5\0" + V4, dport=4790), protocol=17))),
+    "Geneve with an option": Seen(
+        ethernet(ipv4(udp(b"\2\0\x65\x58\0\0\5\0" + bytes(8) + INNER, dport=6081), protocol=17))
+    ),
+    "GTP": Seen(ethernet(ipv4(udp(b"\x30\xff\0\x2d\0\0\0\1" + V4, dport=2152), protocol=17))),
+    "GTP with an extension header": Seen(
+        ethernet(ipv4(udp(b"\x34\xff\0\x35\0\0\0\1\0\0\0\x85\1\0\5\0" + V4, dport=2152), protocol=17))
+    ),
+    "TZSP": Seen(ethernet(ipv4(udp(b"\1\0\0\1\0\x0d\1\5\1" + INNER, dport=37008), protocol=17))),
+    "MPLS with Ethernet": Seen(ethernet(b"\0\1\1\x40" + INNER, 0x8847)),
     "IPv4 options": Seen(ethernet(ipv4(HELLO, options=b"\x94\4\0\0\1\1\1\0"))),
     "TCP options": Seen(ethernet(ipv4(tcp(b"hello", seq=7, ack=9, window=512, options=b"\1\1\x08\x0a" + bytes(8))))),
     "hop by hop": Seen(ethernet(ipv6(b"\6\0\5\2\0\0\1\0" + HELLO, following=0), 0x86DD)),
@@ -185,6 +199,13 @@ def test_everyday_traffic_is_silent() -> None:
     assert not result.anomalies
     assert not result.rows
     assert result.counters == {"packets": 12, "ARP": 2, "LLDP": 2, "udp": 2, "ICMP": 2, "ICMPv6": 2, "802.2 LLC": 2}
+
+
+@pytest.mark.parametrize("port", [4789, 8472, 4790, 6081, 2152, 37008])
+@pytest.mark.parametrize("body", [b"", b"\1", b"d" * 7, b"\x72" * 40, bytes(40), b"\x34\xff" + b"\xee" * 30])
+def test_other_datagrams_to_the_port_of_a_tunnel_are_counted(port: int, body: bytes) -> None:
+    result = both([ethernet(ipv4(udp(body, dport=port), protocol=17))])
+    assert (result.rows, result.anomalies, result.counters) == ([], [], {"packets": 1, "udp": 1})
 
 
 def test_length_that_lies_still_gives_what_is_there() -> None:
