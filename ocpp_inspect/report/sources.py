@@ -103,7 +103,7 @@ UPGRADES: Final = _select(
 )
 OPENS: Final = _select(
     "connections",
-    "upgrade_status IS NULL AND is_ocpp",
+    "upgrade_status IS NULL AND path IS NULL AND is_ocpp",  # an upgrade without an answer says itself that it begins
     "opened_at",
     phase="0",
     ord="connection_id * 100000",

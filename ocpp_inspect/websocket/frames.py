@@ -338,7 +338,8 @@ class FrameReader:
     def _check_mask(self, is_masked: bool) -> None:
         if self.expects_mask is None:
             return
-        self.facts.anomaly(_mask_fault(is_masked), self.side)
+        detail = "a frame with a mask" if is_masked else "a frame without a mask"
+        self.facts.anomaly(_mask_fault(is_masked), self.side, detail)
 
     def _skip_frame(self, first: int, length: int) -> None:
         """A data frame beyond the limit: its payload is skipped, not its connection."""
@@ -379,10 +380,10 @@ class FrameReader:
             facts.anomaly("ws.unknown_opcode", self.side, f"opcode {opcode}, {len(payload)} octets")
             return
         if self.has_closed:
-            facts.anomaly("ws.data_after_close", self.side)
+            facts.anomaly("ws.data_after_close", self.side, "a message behind its own close frame")
         if opcode:
             if self._fragments is not None:
-                facts.anomaly("ws.interrupted_message", self.side)
+                facts.anomaly("ws.interrupted_message", self.side, "a new message before the last fragment of the one before")
                 if not self._is_oversize:
                     facts.loss("resync", self.side, self._fragment_bytes, 1)
                 self._give_up_message()
@@ -396,7 +397,7 @@ class FrameReader:
             self._fragment_first = (first, first_ns, first_packet)
         elif self._fragments is None:
             if not self._may_continue:
-                facts.anomaly("ws.continuation_without_start", self.side)
+                facts.anomaly("ws.continuation_without_start", self.side, "a continuation, but no message had begun")
             if first & 0x80:
                 self._may_continue = False
             return
@@ -467,7 +468,7 @@ class FrameReader:
         """The inflated payload; None after saying why there is none."""
         facts = self.facts
         if self.negotiated is False:
-            facts.anomaly("ws.compressed_without_negotiation", self.side)
+            facts.anomaly("ws.compressed_without_negotiation", self.side, "RSV1 is set, but no compression was agreed on")
             if is_text and looks_like_ocpp(payload):
                 return payload  # only the bit is wrong
         if self.inflater is None:
@@ -478,7 +479,7 @@ class FrameReader:
         was_lost = inflater.is_lost
         if inflater.was_dropped:
             inflater.was_dropped = False
-            facts.anomaly("ws.inflate_contexts", self.side)
+            facts.anomaly("ws.inflate_contexts", self.side, "its compression history was dropped")
         try:
             output = inflater.message(payload, is_text=is_text)
         except TooLargeError:
@@ -517,7 +518,7 @@ class FrameReader:
         code: int | None = None
         reason = ""
         if len(payload) == 1:
-            facts.anomaly("ws.bad_close_payload", self.side)
+            facts.anomaly("ws.bad_close_payload", self.side, "a payload of one octet, too short for a code")
         elif payload:
             code = int.from_bytes(payload[:2], "big")
             if not is_valid_close_code(code):

@@ -40,7 +40,7 @@ class Site:
         self.frame += 3
         return self.frame
 
-    def connect(self, seconds: float, station: str, version: str, status: int = 101, **more: Any) -> None:
+    def connect(self, seconds: float, station: str, version: str, status: int | None = 101, **more: Any) -> None:
         frame = self.next_frame()
         self.connection, self.station, self.version = 10**10 + frame, station, version
         self.client = more.pop("client", "192.168.1.20")

@@ -221,6 +221,18 @@ def test_a_refused_start_ends_its_bracket() -> None:
     assert "".join(lines) == "╷└┌└ "
 
 
+def test_an_upgrade_without_an_answer_is_told_once() -> None:
+    with report_database.empty() as database:
+        site = report_database.Site(database)
+        site.connect(0.0, "CP-1", "1.6", status=None)
+        site.close(9.0, kind="rst", by="csms")
+        lines = [line for line in text_of(database, width=160) if "═" in line and "CP-1" in line]
+        everything = "\n".join(text_of(database, width=160))
+    assert len(lines) == 1
+    assert "upgrade to /ocpp/CP-1 (ocpp1.6) no answer was seen" in lines[0]
+    assert "no upgrade was seen" not in everything
+
+
 def test_an_empty_database_says_nothing() -> None:
     with report_database.empty() as database:
         assert text_of(database) == []

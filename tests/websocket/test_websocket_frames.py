@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from websocket_dialog import frame, names, only, opened, payloads, play, up
 
-from ocpp_inspect.model import ConnectionClosed, Loss, WsControl, WsMessage
+from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, WsControl, WsMessage
 from ocpp_inspect.websocket import WebSockets
 
 CALL = b'[2,"1","Heartbeat",{}]'
@@ -76,6 +76,7 @@ def test_empty_messages() -> None:
 def test_faults_of_a_message_that_is_still_handed_on(name: str, octets: bytes, direction: int) -> None:
     out = play(opened((direction, octets), (direction, octets)))
     assert names(out) == [name, name]
+    assert all(anomaly.detail for anomaly in only(out, Anomaly))  # findings quote it
     assert [payload for _, payload in payloads(out)] == [CALL, CALL]
 
 
