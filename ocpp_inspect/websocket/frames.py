@@ -383,7 +383,7 @@ class FrameReader:
             facts.anomaly("ws.data_after_close", self.side, "a message behind its own close frame")
         if opcode:
             if self._fragments is not None:
-                facts.anomaly("ws.interrupted_message", self.side, "a new message before the last fragment of the one before")
+                facts.anomaly("ws.interrupted_message", self.side, "a new message before the last fragment of another")
                 if not self._is_oversize:
                     facts.loss("resync", self.side, self._fragment_bytes, 1)
                 self._give_up_message()
@@ -468,7 +468,7 @@ class FrameReader:
         """The inflated payload; None after saying why there is none."""
         facts = self.facts
         if self.negotiated is False:
-            facts.anomaly("ws.compressed_without_negotiation", self.side, "RSV1 is set, but no compression was agreed on")
+            facts.anomaly("ws.compressed_without_negotiation", self.side, "RSV1 is set without agreed compression")
             if is_text and looks_like_ocpp(payload):
                 return payload  # only the bit is wrong
         if self.inflater is None:
