@@ -57,9 +57,8 @@ def desk(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("arguments", [["timeline", CAPTURE], ["analyze", CAPTURE, "--format", "jsonl"]])
-def test_a_reader_that_has_seen_enough_leaves_no_temporary_database(desk: Path, arguments: list[str]) -> None:
-    with start(desk, *arguments) as process:
+def test_a_reader_that_has_seen_enough_leaves_no_temporary_database(desk: Path, large: str) -> None:
+    with start(desk, "timeline", large) as process:  # it says more than a pipe can hold
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(1)
