@@ -483,6 +483,9 @@ PROXY_LINGER_S: Final = 1.0
 PROXY_DRAIN_S: Final = 30.0
 """How long octets of a side that has gone may take to reach a slow reader, as long as it reads at all."""
 
+PROXY_DEAD_S: Final = 60
+"""How long a peer may acknowledge nothing before its socket is taken for dead: a pulled cable, a modem that is gone."""
+
 PROXY_IDLE_S: Final = 26 * 3600.0
 """Silence of both sides after which a WebSocket is ended. Heartbeats may be a day apart."""
 

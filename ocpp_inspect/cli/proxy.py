@@ -98,6 +98,9 @@ def proxy(
     max_connections: Annotated[
         int, typer.Option("--max-connections", min=1, help="Stations connected at once.")
     ] = 20_000,
+    dead_after: Annotated[
+        int, typer.Option("--dead-after", min=1, help="Seconds after which a silent peer's socket is taken for dead.")
+    ] = 60,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line a message, only the summary.")] = False,
 ) -> None:
     """Stand between stations and their CSMS: forward every octet unchanged, record and judge what they say.
@@ -148,7 +151,7 @@ def proxy(
             upstream_tls=UpstreamTls(
                 ca=upstream_ca, certificate=client_cert, key=client_key, is_verified=not insecure, keylog=keylog_out
             ),
-            bounds=Bounds(connections=max_connections),
+            bounds=Bounds(connections=max_connections, dead_s=dead_after),
         )
         meddler, beside = _meddling(scenario, control, prompts=_is_terminal() if console is None else console)
         analysis = AnalysisOptions(

@@ -19,13 +19,6 @@ WAITING: Final = 4
 """… there is nobody yet to forward to."""
 
 _RESET: Final = struct.pack("ii", 1, 0)
-_TCP_OPTIONS: Final = (
-    ("TCP_KEEPIDLE", 30),  # s of silence before the kernel asks whether the peer is alive
-    ("TCP_KEEPINTVL", 10),  # s between its questions
-    ("TCP_KEEPCNT", 3),  # questions
-    ("TCP_USER_TIMEOUT", 60_000),  # ms that octets may stay unacknowledged
-)
-"""Not every system has all of them."""
 
 
 class Owner(Protocol):
@@ -175,14 +168,20 @@ class Leg(asyncio.Protocol):
         self.transport.abort()
 
 
-def prepare(transport: asyncio.BaseTransport) -> None:
+def prepare(transport: asyncio.BaseTransport, dead_s: int) -> None:
     """Let the kernel find out that a peer has died without a word: a pulled cable, a lost modem."""
     raw = transport.get_extra_info("socket")
     if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
         return
+    options = {
+        "TCP_KEEPIDLE": max(1, dead_s // 2),  # s of silence before the kernel asks whether the peer is alive
+        "TCP_KEEPINTVL": max(1, dead_s // 6),  # s between its questions
+        "TCP_KEEPCNT": 3,  # questions
+        "TCP_USER_TIMEOUT": dead_s * 1000,  # ms that octets may stay unacknowledged
+    }
     with suppress(OSError):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _TCP_OPTIONS:
-            option = getattr(socket, name, None)
+        for name, value in options.items():
+            option = getattr(socket, name, None)  # not every system has all of them
             if option is not None:
                 raw.setsockopt(socket.IPPROTO_TCP, option, value)

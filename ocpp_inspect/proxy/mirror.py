@@ -13,7 +13,7 @@ from typing import Protocol
 from ocpp_inspect.limits import PROXY_MIRROR_BYTES
 from ocpp_inspect.proxy import http
 from ocpp_inspect.proxy.deflate import Agreement, Inflation
-from ocpp_inspect.proxy.frames import MessageReader, RawMessage, encode_frame
+from ocpp_inspect.proxy.frames import CLOSE, MessageReader, RawMessage, encode_frame
 from ocpp_inspect.proxy.routes import Upstream
 from ocpp_inspect.proxy.settings import Settings
 from ocpp_inspect.proxy.tap import Closed, Note, Opened, Tap
@@ -46,7 +46,8 @@ class Mirror(asyncio.Protocol):
         self._is_accepted = False  # the station's upgrade succeeded
         self._waiting: list[bytes] = []  # until both have
         self._waiting_bytes = 0
-        self._station_reader: MessageReader | None = None  # of a compressed station
+        self._has_closed = False  # the station sent a close frame
+        self._station_reader = MessageReader()
         self._inflation: Inflation | None = None
         self._mirror_reader = MessageReader()
         self._ordinal = host.tap.open(Opened(f"mirror of {station}", 0, to.host, to.port, to.is_tls, of))
@@ -60,7 +61,6 @@ class Mirror(asyncio.Protocol):
         """The station's upgrade succeeded: from here on frames follow."""
         self._is_accepted = True
         if agreement is not None:
-            self._station_reader = MessageReader()
             self._inflation = Inflation(agreement)
         self._send_waiting()
 
@@ -68,8 +68,7 @@ class Mirror(asyncio.Protocol):
         """Frames of the station."""
         if self._is_over:
             return
-        if self._station_reader is not None:
-            octets = b"".join(map(self._plain, self._station_reader.feed(octets)))
+        octets = b"".join(map(self._plain, self._station_reader.feed(octets)))
         if not octets:
             return
         self._waiting.append(octets)
@@ -122,7 +121,9 @@ class Mirror(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
-        if not self._is_over:
+        if self._has_closed:
+            self.close()
+        elif not self._is_over:
             self._give_up(f"closed the connection{f': {exc}' if exc else ''}")
 
     # ------------------------------------------------------------------ the rest
@@ -155,7 +156,8 @@ class Mirror(asyncio.Protocol):
             self._transport.write(octets)
 
     def _plain(self, raw: RawMessage) -> bytes:
-        """A message of a compressed station, not compressed."""
+        """A message, not compressed."""
+        self._has_closed |= raw.opcode == CLOSE
         if self._inflation is None or not raw.is_compressed or raw.opcode >= 8:
             return raw.octets
         if raw.payload is None:

@@ -254,6 +254,8 @@ def explain_handshake(error: Exception) -> str:  # noqa: PLR0911 - one return a 
         return "not finished in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the station's certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ConnectionError):
+        return "the station broke it off without a reason; if it does not trust our certificate, see `proxy ca`"
     if not isinstance(error, ssl.SSLError):
         return str(error) or type(error).__name__
     reason = error.reason or str(error)

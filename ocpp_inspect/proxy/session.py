@@ -101,7 +101,7 @@ class Session:
     def connected(self, leg: Leg) -> None:
         """A socket is open."""
         if leg.transport is not None:
-            prepare(leg.transport)
+            prepare(leg.transport, self._host.settings.bounds.dead_s)
 
     def received(self, leg: Leg, octets: bytes) -> None:
         """Octets of one side that did not go straight across."""

@@ -32,6 +32,7 @@ class Bounds:
     connect_s: float = limits.PROXY_CONNECT_S
     answer_s: float = limits.PROXY_ANSWER_S
     linger_s: float = limits.PROXY_LINGER_S
+    dead_s: int = limits.PROXY_DEAD_S
     drain_s: float = limits.PROXY_DRAIN_S
     idle_s: float = limits.PROXY_IDLE_S
     http_idle_s: float = limits.PROXY_HTTP_IDLE_S

@@ -34,12 +34,10 @@ class Row:
 class ProxyProcess:
     """Runs from `__enter__` on; `stop` ends it and keeps what it said."""
 
-    def __init__(
-        self, folder: Path, *arguments: str, database: str = "run.duckdb", environment: dict[str, str] | None = None
-    ) -> None:
-        self.database = folder / database
-        self._command = [COMMAND, "proxy", "--listen", "127.0.0.1:0", "--db", str(self.database), *arguments]
-        self._environment = {**os.environ, "XDG_CONFIG_HOME": str(folder), **(environment or {})}
+    def __init__(self, folder: Path, *arguments: str, listen: str = "127.0.0.1:0") -> None:
+        self.database = folder / "run.duckdb"
+        self._command = [COMMAND, "proxy", "--listen", listen, "--db", str(self.database), *arguments]
+        self._environment = {**os.environ, "XDG_CONFIG_HOME": str(folder)}
         self.port = 0
         self.said: list[str] = []
         self.printed = ""
