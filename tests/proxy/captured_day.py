@@ -81,7 +81,7 @@ async def captured(folder: Path, way: str) -> None:
                     '[2,"3","StatusNotification",{"connectorId":-1}]',
                 ):
                     await bad.send(text)
-                await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.3)  # for the answer: what overlaps is a matter of milliseconds
             await asyncio.sleep(0.3)
             tcpdump.stop()
             assert await asyncio.to_thread(proxy.stop) == 0, proxy.said
