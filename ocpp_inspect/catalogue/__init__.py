@@ -19,7 +19,7 @@ from ocpp_inspect.catalogue.masking import Secret, masked
 from ocpp_inspect.catalogue.template import Template, TemplateError
 from ocpp_inspect.resources import data_directory
 
-__all__ = ["VERSIONS", "CatalogueError", "MessageInfo", "load", "mask", "phrases", "summarise"]
+__all__ = ["VERSIONS", "CatalogueError", "MessageInfo", "load", "mask", "mask_message", "phrases", "summarise"]
 
 VERSIONS: Final = ("1.6", "2.0", "2.0.1", "2.1")
 _GUESSES: Final = ("1.6", "2.0.1", "2.1", "2.0")
@@ -102,6 +102,34 @@ def mask(version: str, action: str, kind: str, payload: Any) -> Any:
     for each in (version,) if version in VERSIONS else _GUESSES:
         found += _secrets(each, action, answer) if action in load(each) else ()
     return masked(payload, found) if found else payload
+
+
+_PAYLOAD_AT: Final = {2: 3, 6: 3, 3: 2}
+
+
+@cache
+def _secret_answers() -> tuple[Secret, ...]:
+    """What the answer to any action may hold: for answers whose CALL is not at hand."""
+    texts = {text for version in VERSIONS for info in load(version).values() for text in info.secret_response}
+    return tuple(Secret(text) for text in sorted(texts))
+
+
+def mask_message(message: Any) -> Any:
+    """A whole decoded message (OCPP-J 1.6 §4.2) with its credentials covered; anything else as it is.
+
+    An answer does not tell its action, so all that an answer may hold is covered.
+    """
+    if not isinstance(message, list) or not message or not isinstance(message[0], int):
+        return message
+    at = _PAYLOAD_AT.get(message[0])
+    if at is None or len(message) <= at:
+        return message
+    payload = message[at]
+    if message[0] == 3:
+        covered = masked(payload, _secret_answers())
+    else:
+        covered = mask("", message[2], "CALL", payload) if isinstance(message[2], str) else payload
+    return message if covered is payload else [*message[:at], covered, *message[at + 1 :]]
 
 
 def summarise(

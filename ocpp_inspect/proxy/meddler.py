@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
 from ocpp_inspect.limits import MEDDLER_HELD, MEDDLER_INJECTED
 from ocpp_inspect.proxy.interception import (
     Action,
@@ -348,8 +346,3 @@ class Meddler(Transparent):
     def _settle(injected: Injected, text: str | None) -> None:
         if not injected.answer.done():
             injected.answer.set_result(text)
-
-
-def call_text(unique_id: str, action: str, payload: object) -> str:
-    """A CALL as OCPP-J writes it (OCPP-J 1.6 §4.2.1)."""
-    return orjson.dumps([2, unique_id, action, payload]).decode()

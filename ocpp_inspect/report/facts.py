@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ocpp_inspect.report import meddled
 from ocpp_inspect.report.tls import TlsGroup, groups
 
 _ORDER: Final = "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"
@@ -210,13 +211,17 @@ def captures(database: Any) -> list[Capture]:
 
 
 def anomalies(database: Any, limit: int = 1000) -> list[tuple[str, int, str, int]]:
-    """(name, number, first detail, first frame) of each kind of anomaly."""
+    """(name, number, first detail, first frame) of each kind of anomaly; whole messages are not among the details."""
     rows = database.execute(
         "SELECT name, count(*), left(arg_min(coalesce(detail, ''), ts), 200), arg_min(frame_no, ts) FROM anomalies"
         " GROUP BY name ORDER BY count(*) DESC, name LIMIT ?",
         [limit],
     ).fetchall()
-    return [(row[0] or "", row[1], row[2] or "", row[3] or 0) for row in rows]
+    return [(row[0] or "", row[1], _brief(row[0], row[2] or ""), row[3] or 0) for row in rows]
+
+
+def _brief(name: str, detail: str) -> str:
+    return meddled.told(name, detail, briefly=True) if name in meddled.WORDS else detail
 
 
 def counters(database: Any) -> dict[str, dict[str, int]]:

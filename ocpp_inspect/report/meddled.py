@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from ocpp_inspect import catalogue
 from ocpp_inspect.limits import SCHEMA_FAULTS
 
 WORDS: Final = {
@@ -33,17 +34,21 @@ _SPLITS: Final = 20  # places that look like the seam of the two texts, of which
 _DEPTH: Final = 64
 _SHOWN: Final = 60
 _ABSENT: Final = object()
+_Path: TypeAlias = tuple[str | int, ...]
 
 
-def told(name: str, detail: str) -> str:
-    """One line about a message; the words of `detail` where it is no mark of ours."""
+def told(name: str, detail: str, *, briefly: bool = False) -> str:
+    """One line about a message; the words of `detail` where it is no mark of ours. Credentials are covered.
+
+    `briefly`: without what differs, for a detail that may have been cut.
+    """
     found = _WHY.match(detail)
     why = found[1] if found is not None else ""
     came, went = _texts(detail[found.end() :] if found is not None else detail)
     head = WORDS[name] + (f" ({why})" if why else "")
     if not came and not went and not why:
         return f"{head}: {detail}" if detail else head
-    if came and went and came != went:
+    if came and went and came != went and not briefly:
         return f"{head}: {', '.join(_places(came, went))}"
     return head
 
@@ -80,26 +85,45 @@ def _places(came: str, went: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         yield f"came {_short(came)}, went on {_short(went)}"
         return
-    for number, (path, before, after) in enumerate(_unequal(old, new, "")):
+    covered_old, covered_new = catalogue.mask_message(old), catalogue.mask_message(new)
+    for number, path in enumerate(_unequal(old, new, ())):
         if number == SCHEMA_FAULTS:
             yield "…"
             return
-        yield f"{path.lstrip('.') or 'all of it'} {_text(before)} → {_text(after)}"
+        yield f"{_named(path, old)} {_text(_at(covered_old, path))} → {_text(_at(covered_new, path))}"
 
 
-def _unequal(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """The places at which two values differ; of a message its payload's, without the brackets around it."""
-    if path.count(".") + path.count("[") > _DEPTH:
+def _unequal(old: Any, new: Any, path: _Path) -> Iterator[_Path]:
+    """The places at which two values differ."""
+    if len(path) > _DEPTH:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name in (*old, *(name for name in new if name not in old)):
-            yield from _unequal(old.get(name, _ABSENT), new.get(name, _ABSENT), f"{path}.{name}")
+            yield from _unequal(old.get(name, _ABSENT), new.get(name, _ABSENT), (*path, name))
     elif isinstance(old, list) and isinstance(new, list) and (path or len(old) == len(new)):
         for at in range(max(len(old), len(new))):
-            inner = f"{path}[{at}]" if path else "" if isinstance(old[at], dict) else f"[{at}]"
-            yield from _unequal(old[at] if at < len(old) else _ABSENT, new[at] if at < len(new) else _ABSENT, inner)
+            yield from _unequal(
+                old[at] if at < len(old) else _ABSENT, new[at] if at < len(new) else _ABSENT, (*path, at)
+            )
     elif type(old) is not type(new) or old != new:
-        yield path, old, new
+        yield path
+
+
+def _at(value: Any, path: _Path) -> Any:
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step, _ABSENT) if isinstance(value, dict) else value
+        elif isinstance(value, list):
+            value = value[step] if step < len(value) else _ABSENT
+    return value
+
+
+def _named(path: _Path, message: Any) -> str:
+    """`meterValue[0].value`: a place in the payload, without the brackets of the message around it."""
+    if len(path) > 1 and isinstance(message, list) and isinstance(message[int(path[0])], dict):
+        path = path[1:]
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.lstrip(".") or "all of it"
 
 
 def _text(value: Any) -> str:

@@ -250,6 +250,27 @@ def test_what_is_captured_cannot_move_the_cursor(tmp_path: Path) -> None:
     run(play)
 
 
+def test_credentials_are_covered_everywhere_but_in_the_editor(tmp_path: Path) -> None:
+    editor = script(tmp_path / "editor", f'cp "$1" {tmp_path}/seen\n')
+    key = "0123456789abcdef"
+
+    async def play() -> None:
+        steps = "  - {when: ChangeConfiguration.request, do: [hold, {modify: {set: {key: AuthorizationKey}}}]}"
+        async with scene(steps) as s, control(s, tmp_path / "c.sock") as path, s.station() as station:
+            asking = asyncio.create_task(s.csms[0].ask("ChangeConfiguration", key="AuthorizationKey", value=key))
+            await eventually(lambda: len(s.meddler.held()) == 1)
+            _, out = await console(path, "list", "show 1", "edit 1", editor=editor)
+            await asking
+            assert "•••" in out
+            assert key not in out
+            assert key in (tmp_path / "seen").read_text("utf-8")
+            _, out = await console(path, f'< ChangeConfiguration {{"key":"AuthorizationKey","value":"{key}"}}')
+            assert key not in out
+            assert station.settings["AuthorizationKey"] == key
+
+    run(play)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

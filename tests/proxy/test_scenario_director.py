@@ -179,6 +179,23 @@ def test_an_injected_call_is_checked_for_the_version_of_the_connection() -> None
     assert "$.requestedMessage" in decision.problems[0]
 
 
+def test_a_send_of_2_1_is_injected_as_one() -> None:
+    table = Table("""
+  - when: Heartbeat.request
+    do:
+      inject:
+        to: csms
+        call: NotifyPeriodicEventStream
+        payload: {id: 1, pending: 0, basetime: "2026-01-01T00:00:00Z", data: [{t: 0, v: "1"}]}
+""")
+    table.link(subprotocol="ocpp2.1")
+    decision = table.say(">", '[2,"1","Heartbeat",{}]')
+    assert decision is not None
+    [injection] = decision.injections
+    assert json.loads(injection.text)[0] == 6
+    assert injection.unique_id == "", "no answer is waited for"
+
+
 def test_an_upgrade_is_refused_so_many_times() -> None:
     table = Table('  - {when: Upgrade, station: "CP*", times: 1, do: {refuse: {status: 401, body: no}}}')
     attempt = UpgradeAttempt(1, "CP1", "/CP1", "a:1", {})

@@ -35,6 +35,19 @@ def test_one_line(name: str, detail: str, wanted: str) -> None:
     assert told(name, detail) == wanted
 
 
+def test_credentials_are_covered_and_still_told_to_differ() -> None:
+    came = '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"0123456789abcdef"}]'
+    told_of = told("proxy.modified", f"came: {came}; went on: {came.replace('abcdef', 'fedcba')}")
+    assert told_of == 'changed on its way: value "•••" → "•••"'
+    answer = '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"secret"}]}]'
+    told_of = told("proxy.modified", f"came: {answer}; went on: {answer.replace('secret', 'other')}")
+    assert told_of == 'changed on its way: configurationKey[0].value "•••" → "•••"'
+
+
+def test_briefly_no_text_is_shown() -> None:
+    assert told("proxy.modified", 'why: w; came: [3,"1",{"a":"secr', briefly=True) == "changed on its way (w)"
+
+
 def test_many_and_deep_differences_are_bounded() -> None:
     old, new = [3, "1", {str(at): 1 for at in range(500)}], [3, "1", {str(at): 2 for at in range(500)}]
     assert len(told("proxy.modified", f"came: {json.dumps(old)}; went on: {json.dumps(new)}")) < 2000

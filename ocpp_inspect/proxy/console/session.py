@@ -10,15 +10,17 @@ from uuid import uuid4
 
 import orjson
 
+from ocpp_inspect.catalogue import mask_message
 from ocpp_inspect.engine.rule import RuleError
 from ocpp_inspect.proxy.console.commands import HELP, Command, CommandError, parse
 from ocpp_inspect.proxy.interception import Link, LinkGoneError, Mark
-from ocpp_inspect.proxy.meddler import Held, Meddler, call_text
-from ocpp_inspect.proxy.scenario.director import call_fault
+from ocpp_inspect.proxy.meddler import Held, Meddler
+from ocpp_inspect.proxy.scenario.director import call_fault, call_text, is_send
 from ocpp_inspect.proxy.scenario.reader import load_scenario
 
 _ANSWER_S: Final = 30.0
 _SHOWN: Final = 200
+_WHOLE: Final = 4000
 
 
 class Front(Protocol):
@@ -92,9 +94,13 @@ class Session:
         if not command.is_forced and (fault := call_fault(version, command.action, command.to, command.payload)):
             raise CommandError(f"not sent: {fault}; `{'>' if command.to == 'csms' else '<'}!` sends it all the same")
         unique_id = str(uuid4())
-        text = call_text(unique_id, command.action, command.payload)
+        text = call_text(version, unique_id, command.action, command.payload)
+        if is_send(version, command.action):
+            self._meddler.put(link, command.to, text, "console")
+            self._front.say(f"sent to {self._who(link, command.to)}, no answer comes: {shown(text)}")
+            return
         injected = self._meddler.inject(link, command.to, unique_id, command.action, text, "console")
-        self._front.say(f"sent to {self._who(link, command.to)}: {text}")
+        self._front.say(f"sent to {self._who(link, command.to)}: {shown(text)}")
         sent_s = time.monotonic()
         task = asyncio.get_running_loop().create_task(self._await(injected.answer, command.action, sent_s))
         self._answers.add(task)
@@ -109,7 +115,9 @@ class Session:
         if text is None:
             self._front.say(f"{action}: the connection ended without an answer")
         else:
-            self._front.say(f"{action}: answered after {(time.monotonic() - sent_s) * 1000:.0f} ms, kept: {text}")
+            self._front.say(
+                f"{action}: answered after {(time.monotonic() - sent_s) * 1000:.0f} ms, kept: {shown(text)}"
+            )
 
     def _next(self, command: Command) -> None:
         assert command.step is not None  # noqa: S101 - parse has made it
@@ -131,15 +139,14 @@ class Session:
         messages = self._meddler.held()
         for held in messages:
             age_s = (time.time_ns() - held.since_ns) / 1e9
-            text = held.text if held.text is not None else "(not readable)"
             self._front.say(
                 f"{held.number}  {held.link.station} {'>' if held.sender == 'station' else '<'} "
-                f"{held.action or held.kind}  {age_s:.1f} s  {text[:_SHOWN]}"
+                f"{held.action or held.kind}  {age_s:.1f} s  {shown(held.text)}"
             )
         self._front.say(f"{len(messages)} held")
 
     def _show(self, command: Command) -> None:
-        self._front.say(self._held(command.number).text or "(not readable)")
+        self._front.say(shown(self._held(command.number).text, _WHOLE))
 
     def _release(self, command: Command) -> None:
         chosen: Sequence[Held] = self._meddler.held() if not command.number else [self._held(command.number)]
@@ -249,12 +256,25 @@ class Session:
             self._front.say(told(mark))
 
 
+def shown(text: str | None, limit: int = _SHOWN) -> str:
+    """A message as it may be seen: credentials covered, long ones cut. Only the editor gets all of it."""
+    if text is None:
+        return "(not readable)"
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        message = None
+    covered = mask_message(message)
+    if covered is not message:
+        text = orjson.dumps(covered).decode()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def told(mark: Mark) -> str:
     """A mark as one line."""
     arrow = ">" if mark.sender == "station" else "<"
     what = mark.name.removeprefix("proxy.").replace("_", " ")
-    original, forwarded = mark.original[:_SHOWN], mark.forwarded[:_SHOWN]
-    texts = original or forwarded
-    if original and forwarded and original != forwarded:
-        texts = f"{original} → {forwarded}"
+    texts = shown(mark.original or mark.forwarded or "")
+    if mark.original and mark.forwarded and mark.original != mark.forwarded:
+        texts += f" → {shown(mark.forwarded)}"
     return f"{mark.station} {arrow} {what}" + (f" ({mark.note})" if mark.note else "") + (f": {texts}" if texts else "")

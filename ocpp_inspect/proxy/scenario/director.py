@@ -344,7 +344,9 @@ class Director:
                 if not order.is_forced and (fault := call_fault(connected.version, order.action, order.to, payload)):
                     raise UnknownValueError(fault)
                 unique_id = str(uuid4())
-                text = orjson.dumps([2, unique_id, order.action, payload]).decode()
+                text = call_text(connected.version, unique_id, order.action, payload)
+                if is_send(connected.version, order.action):
+                    unique_id = ""  # nothing comes back
         except (UnknownValueError, orjson.JSONEncodeError) as error:
             decision.problems.append(f"{name}: not injected: {error}")
             return None
@@ -356,6 +358,17 @@ class Director:
 def injection_sender(injection: Injection) -> Sender:
     """The side as which it is sent."""
     return "csms" if injection.to == "station" else "station"
+
+
+def is_send(version: str, action: str) -> bool:
+    """Whether it goes as a SEND, which has no answer (OCPP 2.1 Part 4 §4.2.5)."""
+    info = catalogue.load(version).get(action)
+    return info is not None and info.send
+
+
+def call_text(version: str, unique_id: str, action: str, payload: Any) -> str:
+    """A CALL, or where the version has it so a SEND, as OCPP-J writes it (OCPP-J 1.6 §4.2.1)."""
+    return orjson.dumps([6 if is_send(version, action) else 2, unique_id, action, payload]).decode()
 
 
 def call_fault(version: str, action: str, to: Sender, payload: Any) -> str:
