@@ -198,17 +198,12 @@ def seconds_of(value: Any) -> float | None:
 
 @lru_cache(1024)  # several rules ask for the same timestamp: 60 ns instead of 400
 def _read_time(value: str) -> float | None:
-    if len(value) == 24:  # most stations write 2026-01-05T08:05:15.282Z, most of one minute come together
-        seconds, thousandths = value[17:19], value[20:23]
-        digits = seconds + thousandths
-        if value[19] == "." and value[23] == "Z" and digits.isdigit() and digits.isascii() and seconds < "60":
-            minute = _read_any_time(value[:17] + "00Z")
-            return None if minute is None else minute + int(seconds) + float("0." + thousandths)
-    return _read_any_time(value)
-
-
-@lru_cache(1024)
-def _read_any_time(value: str) -> float | None:
+    if len(value) == 24 and value[10] == "T" and value[19] == "." and value[23] == "Z" and value[5] != "W":
+        # Most stations write 2026-01-05T08:05:15.282Z, and of that length and form Python reads nothing else.
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return None
     found = _RFC3339.match(value)
     if found is None:
         return None

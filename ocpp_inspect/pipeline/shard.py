@@ -2,7 +2,8 @@
 
 Every worker reads the same packets and decides alone, and alike, who owns a connection, so nothing has to be sent
 between them: a connection belongs to the worker of its *station*, which stands in the path of the upgrade request.
-Rules are kept by station, so each worker can run all of them on its share.
+Rules are kept by station, so each worker can run all of them on its share. Stations are dealt out in turn: by a hash
+of its name, one of two workers would get 55 of 100 stations, and all wait for it.
 
 A connection whose first octets do not tell yet (a bare SYN, half a request line, a CONNECT to a forward proxy) is held
 back, bounded, and handed to its owner whole once it tells; otherwise the client's address decides. Of TLS for which
@@ -81,6 +82,8 @@ class Sharder:
         # Of the client's SYN, to tell port reuse from a repeated SYN.
         self._initial_seq: Int64 = np.full(1024, _UNDECIDED, dtype=np.int64)
         self._owner_of_address: dict[tuple[str, str, int], int] = {}
+        self._worker_of_station: dict[str, int] = {}
+        self._worker_of_client: dict[str, int] = {}  # those of which no station is known
 
     def select(self, batch: SegmentBatch) -> SegmentBatch:
         """The segments that this worker owns, in order, with those released from waiting in front of theirs.
@@ -198,7 +201,7 @@ class Sharder:
         client, server, port = (flow.a, flow.b, flow.b_port) if direction == 0 else (flow.b, flow.a, flow.a_port)
         if station:
             self._learn(client, server, port, station, position)
-        owner = crc32(station.encode("utf-8", "surrogatepass")) % self._count
+        owner = self._deal(self._worker_of_station, station)
         if len(self._owner_of_address) >= STATIONS:
             del self._owner_of_address[next(iter(self._owner_of_address))]
         known = self._owner_of_address.setdefault((client, server, port), owner)

@@ -29,6 +29,10 @@ PIPE_OCTETS: Final = 1024 * 1024
 """What a worker's pipe may hold: the most that Linux allows everyone."""
 
 
+COLLECTION_THRESHOLDS: Final = (200_000, 50, 100)
+"""Decoded payloads hold no cycles: let reference counts free them and look for cycles rarely. Worth 8 %."""
+
+
 class WorkerError(RuntimeError):
     """A worker died or raised: a bug of ours. The text is its traceback."""
 
@@ -194,9 +198,8 @@ def _decode(
         keys=keys,
     )
     columns = Columns()
-    # Decoded payloads hold no cycles: let reference counts free them and look for cycles rarely. Worth 8 % here.
     thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 50, 100)
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     try:
         with CaptureReader(paths, first_capture=first_capture) as reader:
             secrets.take(reader.captures)

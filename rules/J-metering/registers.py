@@ -25,72 +25,74 @@ def moment_of(timestamp: Any) -> float | None:
         return None
 
 
-def registers(meter_value: Any) -> list[dict[str, Any]]:
-    """The sampled values of energy registers; every other measurand is left out first, most values are of those."""
-    values = meter_value.get("sampledValue") if isinstance(meter_value, dict) else None
-    if not isinstance(values, list):
-        return []
-    return [
-        value
-        for value in values
-        if isinstance(value, dict)
-        and str(value.get("measurand", DEFAULT)).endswith(".Register")
-        and value.get("format") != "SignedData"
-    ]
-
-
 class Registers(Monitor):
     """One remark at most a message: a meter that falls takes all its registers along."""
 
     def __init__(self) -> None:
-        self.last: dict[tuple[str, ...], tuple[float, float]] = {}  # series → (time, value)
+        self.last: dict[Any, tuple[float, float]] = {}  # series → (time, value)
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Compare every register of the message with its last reading."""
         payload = item.payload
-        if not isinstance(payload, dict):
+        if type(payload) is not dict:
             return ()
         meter_values = payload.get("meterValue") or payload.get("transactionData")
-        if not isinstance(meter_values, list):
+        if type(meter_values) is not list:
             return ()
         info = payload.get("transactionInfo")
-        transaction = info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId")
+        transaction = info.get("transactionId") if type(info) is dict else payload.get("transactionId")
         if transaction is None:
             return ()  # a session's own counter may begin again with the next one
         # Connector 0 of OCPP 1.6 is the main meter; a stop names no connector.
-        of_meter = str(transaction), "main" if payload.get("connectorId") == 0 else ""
+        is_main = payload.get("connectorId") == 0
         fallen = ""
         for meter_value in meter_values:
-            if not (values := registers(meter_value)):
+            values = meter_value.get("sampledValue") if type(meter_value) is dict else None
+            if type(values) is not list:
                 continue
-            at = moment_of(meter_value.get("timestamp"))
-            if at is not None:
-                for value in values:
-                    found = self.compare(of_meter, at, value)
-                    fallen = fallen or found
+            at: float | None = None
+            for value in values:
+                measurand = value.get("measurand", DEFAULT) if type(value) is dict else None
+                # Most values are of other measurands.
+                if type(measurand) is not str or not measurand.endswith(".Register"):
+                    continue
+                if value.get("format") == "SignedData":
+                    continue
+                if at is None:
+                    at = moment_of(meter_value.get("timestamp"))
+                    if at is None:
+                        break
+                found = self.compare(transaction, is_main, at, measurand, value)
+                fallen = fallen or found
         return (Remark(item, fallen),) if fallen else ()
 
-    def compare(self, of_meter: tuple[str, str], at: float, value: dict[str, Any]) -> str:
+    def compare(self, transaction: Any, is_main: bool, at: float, measurand: str, value: dict[str, Any]) -> str:
         """How a register fell; empty when it did not."""
         try:
             reading = float(value["value"])
         except (KeyError, TypeError, ValueError, OverflowError):
             return ""
-        measurand = str(value.get("measurand", DEFAULT))
         unit = value.get("unitOfMeasure", value.get("unit", "Wh"))
-        if isinstance(unit, dict):
+        if type(unit) is dict:
             unit = f"{unit.get('unit', 'Wh')} {unit.get('multiplier', 0)}"
-        place = f"{value.get('phase')}/{value.get('location', 'Outlet')}"
-        series = (*of_meter, measurand, place, str(unit))
-        before = self.last.pop(series, None)
-        if before is not None and at <= before[0]:
-            self.last[series] = before
+        series: Any = (
+            transaction, is_main, measurand, value.get("phase"), value.get("location", "Outlet"), unit,
+        )  # fmt: skip
+        try:
+            before = self.last.get(series)
+        except TypeError:  # a list where a text belongs
+            series = str(series)
+            before = self.last.get(series)
+        if before is None:
+            self.last[series] = at, reading
+            if len(self.last) > SERIES:
+                del self.last[next(iter(self.last))]
+            return ""
+        if at <= before[0]:
             return ""
         self.last[series] = at, reading
-        if len(self.last) > SERIES:
-            del self.last[next(iter(self.last))]
-        if before is not None and reading < before[1]:
-            return f"{measurand} of transaction {of_meter[0]} falls from {before[1]:g} to {reading:g} {unit}"
+        if reading < before[1]:
+            return f"{measurand} of transaction {transaction} falls from {before[1]:g} to {reading:g} {unit}"
         return ""
 
     def forget(self) -> None:
