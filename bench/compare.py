@@ -77,11 +77,15 @@ def proportional_set(process: int) -> int:
     return 0
 
 
-def run(command: list[str], output: Path | None = None) -> tuple[float, float, int]:
-    """(wall seconds, CPU seconds, peak bytes) of a command that must succeed."""
+def run(command: list[str], output: Path | None = None, home: Path | None = None) -> tuple[float, float, int]:
+    """(wall seconds, CPU seconds, peak bytes) of a command that must succeed.
+
+    With an empty `home` a tool has neither settings nor plugins of the user, which change what tshark does.
+    """
+    environment = os.environ | ({"HOME": str(home), "XDG_CONFIG_HOME": str(home)} if home else {})
     begun = time.perf_counter()
     with (output or Path(os.devnull)).open("wb") as target, tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(command, stdout=target, stderr=complaints)
+        process = subprocess.Popen(command, stdout=target, stderr=complaints, env=environment)
         tree = Tree(process.pid)
         tree.start()
         _, status, usage = os.wait4(process.pid, 0)
@@ -118,7 +122,7 @@ def ours(path: Path, folder: Path, jobs: int | None) -> Result:
 def tshark_fields(path: Path, folder: Path, port: int, is_slice: bool = False) -> Result:
     output = folder / "fields.txt"
     command = ["tshark", "-n", "-r", str(path), "-d", f"tcp.port=={port},http", "-Y", "websocket"]
-    measured = run([*command, "-T", "fields", *(part for field in FIELDS for part in ("-e", field))], output)
+    measured = run([*command, "-T", "fields", *(part for field in FIELDS for part in ("-e", field))], output, folder)
     with output.open("rb") as lines:
         messages = sum(line.count(b"[2,") + line.count(b"[3,") for line in lines)
     return Result("tshark -T fields", "decode", messages, *measured, is_slice)
@@ -126,7 +130,8 @@ def tshark_fields(path: Path, folder: Path, port: int, is_slice: bool = False) -
 
 def tshark_json(path: Path, folder: Path, port: int, messages: int) -> Result:
     command = ["tshark", "-n", "-r", str(path), "-d", f"tcp.port=={port},http", "-Y", "websocket", "-T", "json"]
-    return Result("tshark -T json", "decode, print all fields", messages, *run(command, folder / "json.txt"), True)
+    measured = run(command, folder / "json.txt", folder)
+    return Result("tshark -T json", "decode, print all fields", messages, *measured, True)
 
 
 PYSHARK = """
@@ -176,7 +181,7 @@ print(found)
 
 def python_tool(name: str, does: str, program: str, path: Path, folder: Path, port: int) -> Result:
     output = folder / "count.txt"
-    measured = run([sys.executable, "-c", program, str(path), str(port)], output)
+    measured = run([sys.executable, "-c", program, str(path), str(port)], output, folder)
     return Result(name, does, int(output.read_text().split()[-1]), *measured, True)
 
 

@@ -249,7 +249,16 @@ class Sharder:
         flow = self._flows[pair]
         client, port = (flow.a, flow.a_port) if flow.a_port >= flow.b_port else (flow.b, flow.b_port)
         client = client if is_tls else f"{client}|{port}"
-        return crc32(client.encode()) % self._count
+        return self._deal(self._worker_of_client, client)
+
+    def _deal(self, table: dict[str, int], name: str) -> int:
+        """The worker of a station or client, for ever: all that is known of it is there."""
+        owner = table.get(name)
+        if owner is None:
+            if len(table) >= STATIONS:
+                return crc32(name.encode("utf-8", "surrogatepass")) % self._count
+            owner = table[name] = len(table) % self._count
+        return owner
 
     def _make_room(self, pair: int) -> None:
         while pair >= len(self._owner):
