@@ -296,6 +296,9 @@ EXPRESSION_DEPTH: Final = 30
 EXPRESSION_ITEMS: Final = 1000
 """Array elements that one `for` inside an expression looks at; a MeterValues of a day's backlog has fewer."""
 
+EXPRESSION_PAIRS: Final = 20_000
+"""Elements of all inner arrays (sampled values of all meter values) that rules share; with more they cannot decide."""
+
 EXPRESSION_TEXT_CHARACTERS: Final = 1000
 """Longest captured text that a regular expression of a rule is tried on; longer is unknown. Bounds its cost."""
 

@@ -16,14 +16,16 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpp_inspect.engine import functions
 from ocpp_inspect.engine.expression import Expression
 from ocpp_inspect.engine.names import ANSWERS, NAMES, ItemClass, Trigger, parse_trigger
 from ocpp_inspect.engine.rule import Rule, RuleError, Within
-from ocpp_inspect.engine.state import EMPTY, StationState
-from ocpp_inspect.engine.verdict import Judge, duration, make_room, nanoseconds, settle, show, unlink
+from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
+from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, StationState, Wait
+from ocpp_inspect.engine.verdict import Judge, absorb, duration, make_room, nanoseconds, settle, show, unlink
 from ocpp_inspect.limits import RULE_KEYS, RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl
 
@@ -62,9 +64,15 @@ RUNTIME: Final[dict[str, Any]] = {
     "_get": functions.get,
     "_item": functions.item,
     "_entries": functions.entries,
+    "_index": functions.index,
+    "_either": functions.either,
+    "_Wait": Wait,
+    "_absorb": absorb,
+    "_NOT_YET": object(),
     **{f"_{name}": getattr(functions, name)
        for name in ("add", "subtract", "multiply", "divide", "floor_divide", "modulo", "negative")},
-    **{f"_{function.__name__}": function for function in functions.FUNCTIONS.values()},
+    **{f"_{function.__name__}": function
+       for function in (*functions.FUNCTIONS.values(), *functions.OVER_GENERATOR.values())},
     "_pattern": re.compile,
     "_EMPTY": EMPTY,
     "_make_room": make_room,
@@ -145,8 +153,9 @@ class RuleCompiler:
         known: Mapping[str, str], loaded: set[str],
     ) -> list[str]:  # fmt: skip
         """The lines of one role; none when it can do nothing. `loaded` are the names that earlier lines loaded."""
-        names = _Names(item_class, self._names, known=known)
-        late = _Names(item_class, self._names, known=known)  # what only an item that passes `where` needs
+        shared = self._program.shared
+        names = _Names(item_class, self._names, shared, known=known)
+        late = _Names(item_class, self._names, shared, known=known)  # what only an item that passes `where` needs
         tests: list[str] = []
         late_tests: list[str] = []
         truth = ""
@@ -158,8 +167,8 @@ class RuleCompiler:
             truth = " and ".join(condition.truth(late, start) for condition in conditions)
         else:
             # What needs no register is asked first: most items end there.
-            for condition in conditions:
-                probe = _Names(item_class, self._names, known=known)
+            for condition in sorted(conditions, key=attrgetter("cost")):
+                probe = _Names(item_class, self._names, shared, known=known)
                 source = condition.truth(probe)
                 (late_tests if probe.used_registers else tests).append(source)
                 (late if probe.used_registers else names).use(probe)
@@ -175,12 +184,13 @@ class RuleCompiler:
         if not tests:
             loaded |= late.used
         lines.append(f"key = {key}")
-        if len(values) == 1:
+        doubtful = [value for value in values if value not in NEVER_UNKNOWN and value[0] != "'"]
+        if doubtful and len(values) == 1:
             lines.append("if key is None: return")
-        elif values:
+        elif doubtful:
             lines.append("if None in key: return")
         if late.used_registers:
-            lines.append(f"r = st.slots[{self._register_slot}].get(key, {self._none_name})")
+            lines.append(f"r = S[{self._register_slot}].get(key, {self._none_name})")
             lines += [f"g_{name} = r[{self._names.index(name)}]" for name in sorted(late.used_registers)]
         if late_tests:
             lines.append(f"if not ({' and '.join(late_tests)}): return")
@@ -203,25 +213,29 @@ class RuleCompiler:
         judge = self._judge_name
         if within.config:
             return [f"{judge}.open(m, st, key, {judge}.within_config(st))"]
-        lines = [f"limit = {within.constant_ns}"]
+        limit = f"limit = {within.constant_ns}"
         if within.expression:
-            limit = f"_nanoseconds({_expression(within.expression).value(names)})"
-            lines = [f"limit = {limit}"]
-            if set(_expression(within.expression).names) == {"config"}:  # asked for every message, seldom another
-                lines = [
-                    f"limit = st.limits.get({self._judge.index})",
-                    f"if limit is None: limit = st.limits[{self._judge.index}] = {limit}",
-                ]
-        if not self._judge.renews:
-            return [*lines, f"{judge}.open(m, st, key, limit)"]
+            limit = f"limit = _nanoseconds({_expression(within.expression).value(names)})"
+        sound = f"st.open_waits < {RULE_WAITS} and not (st.blind or st.torn or st.config_uncertain)"
+        if not 0 < within.constant_ns <= RULE_WITHIN_NS:
+            sound += f" and 0 < limit <= {RULE_WITHIN_NS}"
+        lines = [limit, "until = m.ts_ns + limit", f"d = S[{self._verb_slot}]"]
+        if self._judge.renews:
+            # As in Judge.open, for the usual case: 0.2 µs instead of 0.5.
+            return [
+                *lines,
+                "w = d.get(key)",
+                f"if w is not None and w.settled and until >= w.deadline_ns and {sound}:",
+                "    st.open_waits += 1; w.item = m; w.deadline_ns = until; w.settled = w.uncertain = False",
+                f"else: {judge}.open(m, st, key, limit)",
+            ]
         return [
             *lines,
-            "until = m.ts_ns + limit",
-            f"w = st.slots[{self._verb_slot}].get(key)",
-            # As in Judge.open, for the usual case: 0.2 µs instead of 0.5.
-            f"if w is not None and w.settled and 0 < limit <= {RULE_WITHIN_NS} and until >= w.deadline_ns"
-            f" and not (st.blind or st.torn or st.config_uncertain) and st.open_waits < {RULE_WAITS}:",
-            "    st.open_waits += 1; w.item = m; w.deadline_ns = until; w.settled = w.uncertain = False",
+            f"if {sound} and d is not _EMPTY:",
+            f"    d[key] = w = _Wait({judge}, key, m, until, d.get(key), False)",
+            "    st.open_waits += 1; st.fresh.append(w)",
+            "    if until < st.next_ns: st.next_ns = until",
+            f"    if len(st.fresh) > {FRESH_WAITS}: _absorb(st)",
             f"else: {judge}.open(m, st, key, limit)",
         ]
 
@@ -229,7 +243,7 @@ class RuleCompiler:
         slot = self._verb_slot
         if self._judge.renews:
             return [
-                f"w = st.slots[{slot}].get(key)",
+                f"w = S[{slot}].get(key)",
                 "while w is not None:",
                 "    if not w.settled:",
                 "        s = w.item",
@@ -238,14 +252,14 @@ class RuleCompiler:
             ]
         if not truth:
             return [
-                f"w = st.slots[{slot}].get(key)",
+                f"w = S[{slot}].get(key)",
                 "if w is None: return",
-                f"del st.slots[{slot}][key]",
+                f"del S[{slot}][key]",
                 "while w is not None:",
                 "    _settle(st, w); w = w.older",
             ]
         return [
-            f"w = st.slots[{slot}].get(key)",
+            f"w = S[{slot}].get(key)",
             "while w is not None:",
             "    s = w.item",
             f"    if {truth}:",
@@ -258,25 +272,24 @@ class RuleCompiler:
     ) -> list[str]:
         slot = self._register_slot
         lines = [f"x_{name} = {_expression(source).part(names.known).value(names)}" for name, source in sets.items()]
-        lines += [
-            f"d = st.slots[{slot}]",
-            f"if d is _EMPTY: d = st.slots[{slot}] = {{}}",
-            "r = d.get(key)",
-            "if r is None:",
-            f"    if len(d) >= {RULE_KEYS}: _make_room(st, d, m, {self._rule.id!r})",
-            f"    r = d[key] = [None] * {len(self._names) + 1}",
-        ]
+        lines += [f"d = S[{slot}]", f"if d is _EMPTY: d = S[{slot}] = {{}}"]
+        # That something was told proves nothing.
+        proves = not all(name.startswith("told") for name in sets)
+        full = f"    if len(d) >= {RULE_KEYS}: _make_room(st, d, m, {self._rule.id!r})"
+        if proves and set(sets) == set(self._names):  # one list instead of a look-up and an assignment each
+            values = ", ".join(f"x_{name}" for name in self._names)
+            return [*lines, "if key not in d:", full, f"d[key] = [{values}, m.packet]"]
+        lines += ["r = d.get(key)", "if r is None:", full, f"    r = d[key] = [None] * {len(self._names) + 1}"]
         lines += [f"r[{self._names.index(name)}] = x_{name}" for name in sets]
-        if not all(name.startswith("told") for name in sets):  # that something was told proves nothing
-            lines.append("r[-1] = m.packet")
-        return lines
+        return [*lines, "r[-1] = m.packet"] if proves else lines
 
     def _describe(self, item_class: ItemClass) -> Callable[[Any, StationState, Any], str]:
-        names = _Names(item_class, self._names, {"within": repr(self._limit_text()), "max": repr(self._max())})
+        extra = {"within": repr(self._limit_text()), "max": repr(self._max())}
+        names = _Names(item_class, self._names, self._program.shared, extra)
         source = self._template(names)
         lines = names.loads(set())
         if names.used_registers:
-            lines.append(f"r = st.slots[{self._register_slot}].get(key, {self._none_name})")
+            lines.append(f"r = S[{self._register_slot}].get(key, {self._none_name})")
             lines += [f"g_{name} = r[{self._names.index(name)}]" for name in sorted(names.used_registers)]
         return make(self._program, "m, st, key", [*lines, f"return {source}"])  # type: ignore[return-value]
 
@@ -311,6 +324,11 @@ class RuleCompiler:
 
 def make(program: Program, arguments: str, lines: list[str]) -> Handler:
     """Compile lines to a function."""
+    lines = program.shared.expand(lines)
+    if any("F[" in line for line in lines):
+        lines.insert(0, "F = st.facts")
+    if any("S[" in line for line in lines):
+        lines.insert(0, "S = st.slots")
     source = f"def handle({arguments}):\n" + "".join(f"    {line}\n" for line in lines or ["pass"])
     namespace = dict(program.runtime)
     exec(compile(source, "<rules>", "exec"), namespace)  # noqa: S102 - written here from whitelisted syntax only
@@ -326,10 +344,11 @@ class _Names(Mapping[str, str]):
     """Name or path (`payload.status`) → local variable; remembers which were used, so that only those are loaded."""
 
     def __init__(
-        self, item_class: ItemClass, registers: tuple[str, ...], extra: Mapping[str, str] | None = None,
-        known: Mapping[str, str] | None = None,
+        self, item_class: ItemClass, registers: tuple[str, ...], shared: Shared,
+        extra: Mapping[str, str] | None = None, known: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self._sources = NAMES[item_class]
+        self._shared = shared
         self._registers = registers
         self._extra = extra or {}
         self.known = known or {}  # names whose text is the same for every item that these lines see
@@ -357,6 +376,28 @@ class _Names(Mapping[str, str]):
         """Whether an item has it."""
         return name in self._sources
 
+    never_unknown: Final = NEVER_UNKNOWN
+
+    def is_of_item(self, names: frozenset[str]) -> bool:
+        """Whether nothing but the item decides what all these names mean."""
+        return all(name in self._sources and name not in self._registers and name != "config" for name in names)
+
+    def fact(self, source: str) -> str:
+        """Source of what depends on the configuration only, kept until that changes."""
+        number = self._shared.number(source)
+        return f"(F[{number}] if {number} in F else _fact(st, {number}))"
+
+    def once(self, source: str) -> str:
+        """Source that computes its value for the first rule that asks."""
+        return self._shared.once(source)
+
+    def index(self, path: str, member: str, key: str) -> str:
+        """The variable with pairs of elements by the value of `key`; see functions.index."""
+        self[path]
+        place = f"{path}[{member}|{key}]"
+        self.used.add(place)
+        return _local(place)
+
     def use(self, other: _Names) -> None:
         """Take over what `other` used."""
         self.used |= other.used
@@ -366,14 +407,21 @@ class _Names(Mapping[str, str]):
         """Assignments of the used names but `loaded`; one that this class of items lacks is unknown."""
         needed = set(self.used)
         for path in self.used:
-            while "." in path:
-                path = path.rpartition(".")[0]  # noqa: PLW2901 - from the leaf to the root
+            path = path.partition("[")[0]  # noqa: PLW2901 - an index needs its array
+            while path:
                 needed.add(path)
+                path = path.rpartition(".")[0]  # noqa: PLW2901 - from the leaf to the root
         self.used |= needed
         lines = []
         for path in sorted(needed - loaded):
-            owner, _, member = path.rpartition(".")
-            if owner:
+            whole, _, index = path.partition("[")
+            owner, _, member = whole.rpartition(".")
+            if index:
+                inner, _, key = index.rstrip("]").partition("|")
+                # Most rules get here behind a test, so that the next one cannot count on it.
+                n = _local(path)
+                lines.append(f"if {n} is _NOT_YET: {n} = _index({_local(whole)}, {inner!r}, {key!r})")
+            elif owner:
                 n = _local(owner)
                 lines.append(f"{_local(path)} = {n}.get({member!r}) if type({n}) is dict else None")
             else:
@@ -382,8 +430,8 @@ class _Names(Mapping[str, str]):
 
 
 def _local(path: str) -> str:
-    """The variable of a name or path; lengths keep a.b_c and a.b.c apart."""
-    first, *others = path.split(".")
+    """The variable of a name, path or index; lengths keep a.b_c and a.b.c apart."""
+    first, *others = re.split(r"[.\[|\]]", path)
     return f"n_{first}" + "".join(f"_{len(other)}{other}" for other in others)
 
 

@@ -4,7 +4,7 @@ A deadline is judged before the next item of the same station, or when time is t
 crosses stations, so findings do not depend on how the stream is cut into batches or shared between workers; their order
 is given by (ts_ns, position, rule).
 
-Measured: 0.3 µs a message without rules, 4.2 µs with forty (12 of them see a MeterValues request) on one core.
+A message costs what the rules that look at its kind and action cost, however many others there are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ocpp_inspect.engine.state import EMPTY, StationState
 from ocpp_inspect.engine.verdict import (
     UNKNOWN,
     Judge,
+    absorb,
     call_off,
     came_back,
     confirm,
@@ -255,6 +256,7 @@ class Engine:
             if st.slots[slot] is not EMPTY and slot not in st.failed:
                 st.slots[slot].forget()
         st.config_uncertain = bool(st.config)
+        absorb(st)
         if not m.connection:
             st.whole.clear()
             doubt(st, 0, m.side)

@@ -15,7 +15,7 @@ from typing import Final
 
 from ocpp_inspect.engine.fold import fold
 from ocpp_inspect.engine.functions import FUNCTIONS
-from ocpp_inspect.engine.writer import ARITHMETIC, Writer
+from ocpp_inspect.engine.writer import ARITHMETIC, Writer, cost
 from ocpp_inspect.limits import EXPRESSION_CHARACTERS, EXPRESSION_DEPTH
 
 _OVER_GENERATOR: Final = frozenset({"first", "last", "max", "min", "sum"})
@@ -37,6 +37,11 @@ class Part:
 
     def __init__(self, tree: ast.expr) -> None:
         self._tree = tree
+
+    @property
+    def cost(self) -> int:
+        """About how much of it is dear; see writer.cost."""
+        return cost(self._tree)
 
     @property
     def is_false(self) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from ocpp_inspect.limits import EXPRESSION_ITEMS, EXPRESSION_TEXT_CHARACTERS
+from ocpp_inspect.limits import EXPRESSION_ITEMS, EXPRESSION_PAIRS, EXPRESSION_TEXT_CHARACTERS
 
 _NUMBER_CHARACTERS: Final = 40
 _RFC3339: Final = re.compile(
@@ -39,6 +39,36 @@ def entries(value: Any) -> list[Any] | tuple[Any, ...]:
     if type(value) is not list and type(value) is not tuple:
         raise TypeError("not an array")
     return value if len(value) <= EXPRESSION_ITEMS else value[:EXPRESSION_ITEMS]
+
+
+def index(value: Any, member: str, key: str) -> dict[Any, list[Any]] | None:
+    """The pairs (a, b) of `for a in value for b in a.member`, by the text `b.key` (None: missing, 0: no text).
+
+    With an empty `key` all are under "". None when `value` is not all arrays: no rule can be decided.
+    """
+    found: dict[Any, list[Any]] = {}
+    left = EXPRESSION_PAIRS
+    try:
+        for outer in entries(value):
+            for inner in entries(outer.get(member)):
+                text = (inner.get(key) if type(inner) is dict else None) if key else ""
+                if text is not None and type(text) is not str:
+                    text = 0
+                pairs = found.get(text)
+                if pairs is None:
+                    found[text] = [(outer, inner)]
+                else:
+                    pairs.append((outer, inner))
+                left -= 1
+    except (TypeError, AttributeError):
+        return None
+    return found if left >= 0 else None
+
+
+def either(found: dict[Any, list[Any]], text: str) -> list[Any]:
+    """Of an `index`, the pairs whose member is `text` or missing."""
+    chosen, others = found.get(text, []), found.get(None)
+    return [*chosen, *others] if others else chosen
 
 
 def _number(value: Any) -> int | float:
@@ -111,6 +141,8 @@ def text(value: Any) -> str | None:
 def number(value: Any) -> int | float | None:
     """number(x): the number that a text holds (configuration values are texts); None when it holds none."""
     if type(value) is str:
+        if len(value) < 16 and value.isdigit() and value.isascii():
+            return int(value)
         return _read_number(value) if len(value) <= _NUMBER_CHARACTERS else None
     return value if type(value) in (int, float) else None
 
@@ -134,14 +166,24 @@ def absolute(value: Any) -> Any:
 
 
 def minimum(*values: Any) -> Any:
-    """min(a, b, …) or min(… for …): the smallest; None when one is unknown or there is none."""
-    known = _flat(values)
-    return None if not known or None in known else min(known)
+    """min(a, b, …): the smallest; None when one is unknown."""
+    return None if None in values else min(values)
 
 
 def maximum(*values: Any) -> Any:
-    """max(a, b, …) or max(… for …): the largest; None when one is unknown or there is none."""
-    known = _flat(values)
+    """max(a, b, …): the largest; None when one is unknown."""
+    return None if None in values else max(values)
+
+
+def smallest(values: Iterator[Any]) -> Any:
+    """min(… for …): the smallest; None when one is unknown or there is none."""
+    known = list(values)
+    return None if not known or None in known else min(known)
+
+
+def largest(values: Iterator[Any]) -> Any:
+    """max(… for …): the largest; None when one is unknown or there is none."""
+    known = list(values)
     return None if not known or None in known else max(known)
 
 
@@ -248,12 +290,6 @@ def keys(value: Any) -> list[str] | None:
     return None if value is None else list(value.keys())
 
 
-def _flat(values: tuple[Any, ...]) -> list[Any]:
-    if len(values) == 1 and isinstance(values[0], Iterator):
-        return list(values[0])
-    return list(values)
-
-
 def _text(value: Any) -> str:
     if type(value) is str:
         return value
@@ -285,3 +321,6 @@ FUNCTIONS: Final = {
     "upper": upper,
 }
 """Name in a rule → function. `any` and `all` belong to the language itself."""
+
+OVER_GENERATOR: Final = {"first": first, "last": last, "max": largest, "min": smallest, "sum": total}
+"""The same for the functions that take a `for`."""

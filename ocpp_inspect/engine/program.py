@@ -11,6 +11,7 @@ from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
 from ocpp_inspect.engine.rule import Rule
+from ocpp_inspect.engine.sharing import Shared
 from ocpp_inspect.engine.state import StationState, Tables
 from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off
 from ocpp_inspect.model import OcppMessage
@@ -33,6 +34,9 @@ class Program:
         self._events: dict[tuple[ItemClass, str], tuple[list[Handler], list[Handler]]] = {}
         self._messages: list[tuple[Rule, Trigger, Block, bool]] = []
         self.runtime: dict[str, Any] = dict(RUNTIME)
+        self.runtime["_fact"] = self._fact
+        self.shared = Shared()
+        self._facts: dict[int, Callable[[StationState], Any]] = {}
         self._anomalies: list[tuple[Trigger, Handler]] = []
         self._guarded: dict[Handler, Handler] = {}
         for rule in self.rules:
@@ -88,6 +92,15 @@ class Program:
         if found is None:
             found = table[kind, action, side] = self._write(version, kind, action, side)
         return found
+
+    def _fact(self, st: StationState, number: int) -> Any:
+        """Compute what depends on the configuration of the station only."""
+        read = self._facts.get(number)
+        if read is None:
+            made: Any = make(self, "st", [f"return {self.shared.source(number)}"])
+            read = self._facts[number] = made
+        value = st.facts[number] = read(st)
+        return value
 
     def _write(self, version: str, kind: str, action: str, side: str) -> Handler:
         known = {"version": version, "kind": kind, "action": action, "side": side}

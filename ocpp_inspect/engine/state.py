@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from ocpp_inspect.model import Finding, OcppItem, OcppMessage
+import msgspec
+
+from ocpp_inspect.model import Finding, OcppMessage
 
 if TYPE_CHECKING:
     from ocpp_inspect.engine.engine import Engine
@@ -13,26 +15,24 @@ if TYPE_CHECKING:
 Tables: TypeAlias = dict[tuple[str, str, str], Any]
 """(message kind, action, side) → the function that judges such a message, as far as there were any."""
 
+FRESH_WAITS: Final = 32
 NEVER: Final = 1 << 62
 ANYWHERE: Final = -1
 EMPTY: Final[dict[Any, Any]] = {}
 """Stands in every unused slot; never written to. Forty empty dictionaries per station would cost 2.5 kB."""
 
 
-class Wait:
-    """An open expectation. `older` chains those of the same key."""
+class Wait(msgspec.Struct, gc=False, eq=False):
+    """An open expectation. `older` chains those of the same key; no chain leads back to it."""
 
-    __slots__ = ("deadline_ns", "item", "judge", "key", "older", "renews", "settled", "uncertain")
-
-    def __init__(self, judge: Judge, key: Any, item: OcppItem, deadline_ns: int, older: Wait | None) -> None:
-        self.judge = judge
-        self.key = key
-        self.item: Any = item
-        self.deadline_ns = deadline_ns
-        self.older = older
-        self.renews = judge.renews
-        self.settled = False
-        self.uncertain = False  # what was awaited may have been lost
+    judge: Judge
+    key: Any
+    item: Any  # that opened it
+    deadline_ns: int
+    older: Wait | None
+    renews: bool
+    settled: bool = False
+    uncertain: bool = False  # what was awaited may have been lost
 
 
 class Due(NamedTuple):
@@ -47,9 +47,9 @@ class StationState:
     """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
 
     __slots__ = (
-        "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "failed", "heap", "heard", "last_ns",
-        "limits", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold", "version",
-        "whole",
+        "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "failed", "fresh", "heap",
+        "heard", "last_ns", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold",
+        "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:
@@ -61,12 +61,13 @@ class StationState:
         self.heard: dict[str, dict[int, int]] = {"station": {}, "csms": {}, "unknown": {}}  # side → connection → time
         self.torn: dict[int, int] = {}  # connection → position of its last loss
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
+        self.fresh: list[Wait] = []  # opened lately: not in `heap` yet, since most are settled soon
         self.number = 0
         self.next_ns = NEVER  # no deadline before; may be early, never late
         self.open_waits = 0
         self.config: dict[str, str] = {}
         self.config_uncertain = False
-        self.limits: dict[int, int] = {}  # judge → time limit that follows from `config`
+        self.facts: dict[int, Any] = {}  # shared source → what follows from `config` by it
         self.whole: set[int] = set()  # connections seen from their opening without a loss
         self.blind: dict[int, dict[str, bool]] = {}  # connection → side → for good
         self.version = ""

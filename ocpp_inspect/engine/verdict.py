@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 from ocpp_inspect.engine.rule import Rule, Within
-from ocpp_inspect.engine.state import ANYWHERE, EMPTY, NEVER, Due, StationState, Wait
+from ocpp_inspect.engine.state import ANYWHERE, EMPTY, FRESH_WAITS, NEVER, Due, StationState, Wait
 from ocpp_inspect.limits import (
     FINDING_TEXT_CHARACTERS,
     FINDINGS_PER_RULE,
@@ -132,10 +132,11 @@ class Judge:
             wait.settled = False
             wait.uncertain = self._is_doubtful(wait, m, st)
             return
-        wait = Wait(self, key, m, deadline_ns, wait)
+        wait = Wait(self, key, m, deadline_ns, wait, self.renews)
         waits[key] = wait
-        st.number += 1
-        heappush(st.heap, (deadline_ns, st.number, wait))
+        st.fresh.append(wait)
+        if len(st.fresh) > FRESH_WAITS:
+            absorb(st)
         st.next_ns = min(st.next_ns, deadline_ns)
         if st.blind or st.torn or st.config_uncertain:
             wait.uncertain = self._is_doubtful(wait, m, st)
@@ -227,16 +228,25 @@ def settle(st: StationState, wait: Wait) -> None:
     wait.settled = True
     wait.item = None
     st.open_waits -= 1
-    if wait.renews:
-        return
+    fresh = st.fresh
+    # The usual CALL is answered before anything else is opened or due: then nobody has to look for it.
+    while fresh and (last := fresh[-1]).settled and not last.renews:
+        fresh.pop()
+        if not fresh:
+            st.next_ns = st.heap[0][0] if st.heap else NEVER
+
+
+def absorb(st: StationState) -> None:
+    """Put the fresh waits that are not settled yet into the heap, and keep that small."""
     heap = st.heap
-    # The usual CALL is answered before anything else is opened or due: then it can go at once, the heap stays small
-    # and `fire` has nothing to do.
-    while heap and (last := heap[-1][2]).settled and not last.renews:
-        heap.pop()
-    while heap and (first := heap[0][2]).settled and not first.renews:
-        heappop(heap)
-    st.next_ns = heap[0][0] if heap else NEVER
+    for wait in st.fresh:
+        if not wait.settled or wait.renews:
+            st.number += 1
+            heappush(heap, (wait.deadline_ns, st.number, wait))
+    st.fresh.clear()
+    if len(heap) > 2 * (st.open_waits + FRESH_WAITS):
+        heap[:] = [entry for entry in heap if not entry[2].settled or entry[2].renews]
+        heapify(heap)
 
 
 def unlink(st: StationState, wait: Wait) -> None:
@@ -261,6 +271,7 @@ def fire(st: StationState, now_ns: int) -> None:
 
     A loss shows only when its side speaks again, long after the deadline perhaps. So a violation is held until then.
     """
+    absorb(st)
     heap = st.heap
     while heap and heap[0][0] <= now_ns:
         deadline_ns, _number, wait = heappop(heap)
@@ -357,6 +368,7 @@ def call_off(st: StationState, connection: int, *, ended: bool, reboot: bool) ->
     A CALL whose connection ended is not unanswered, its answer is lost (OCPP-J 1.6 §5.3). With `ended` false the
     station came back on `connection`: what was open on its other connections is called off.
     """
+    absorb(st)
     for _deadline, _number, wait in list(st.heap):
         if wait.settled or (wait.item.connection == connection) is not ended:
             continue

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import Final
+from operator import itemgetter
+from typing import Final, Protocol, runtime_checkable
 
-from ocpp_inspect.engine.functions import FUNCTIONS
+from ocpp_inspect.engine.functions import FUNCTIONS, OVER_GENERATOR
 
 ARITHMETIC: Final[dict[type[ast.operator], str]] = {
     ast.Add: "_add", ast.Sub: "_subtract", ast.Mult: "_multiply",
@@ -22,27 +23,76 @@ _ORDER: Final[dict[type[ast.cmpop], tuple[str, str]]] = {
 }  # fmt: skip
 
 
+TEMPORARY: Final = "\0"
+"""Begins the temporary variables of shared source, until its place in the whole function is known."""
+
+_CONFIGURATION: Final = frozenset({"config"})
+_SHAREABLE: Final = (ast.Call, ast.Compare, ast.BoolOp, ast.BinOp, ast.IfExp, ast.UnaryOp)
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """Names that know of the other rules which see the same item."""
+
+    never_unknown: frozenset[str]  # source of names that are never None
+
+    def is_of_item(self, names: frozenset[str]) -> bool:
+        """Whether nothing but the item decides what all these names mean."""
+
+    def fact(self, source: str) -> str:
+        """Source of what depends on the configuration only, kept until that changes."""
+
+    def once(self, source: str) -> str:
+        """Source that computes its value for the first rule that asks."""
+
+    def index(self, path: str, member: str, key: str) -> str:
+        """The variable with the pairs (a, b) of `for a in path for b in a.member`: value of `b.key` → its pairs."""
+
+
 class Writer:
     """Writes source for admitted nodes. `names` maps free names to source."""
 
-    def __init__(self, names: Mapping[str, str], start: Mapping[str, str] | None) -> None:
+    def __init__(self, names: Mapping[str, str], start: Mapping[str, str] | None, prefix: str = "_") -> None:
         self._names = names
+        self._share = names if isinstance(names, Sharing) and prefix == "_" else None
+        self._prefix = prefix  # of temporary variables
         self._variables: dict[str, str] = {}  # bound by `for`
         self._start = start or {}
         self._temporaries = 0
         self._in_iterable = False  # Python allows no `:=` there
+        self._guard = ("", "")  # of the generator written last: what must be there, and the key that must be in it
 
     def _temporary(self) -> str:
         self._temporaries += 1
-        return f"_{self._temporaries}"
+        return f"{self._prefix}{self._temporaries}"
+
+    def _shared(self, node: ast.expr, form: str) -> str:
+        """Source for what has the same value for many rules or items, nothing for all else.
+
+        What depends on the station's configuration only is kept until that changes. What depends on the item only, and
+        calls a function, is computed for the first rule that asks.
+        """
+        if self._share is None or self._variables or self._in_iterable or type(node) not in _SHAREABLE:
+            return ""
+        free = _free_names(node)
+        if free == _CONFIGURATION:
+            if not any(isinstance(part, ast.Call) for part in ast.walk(node)):
+                return ""
+        elif type(node) is not ast.Call or not free or not self._share.is_of_item(free):
+            return ""
+        if free == _CONFIGURATION:
+            return self._share.fact(getattr(Writer({"config": "st.config"}, None), form)(node))
+        return self._share.once(getattr(Writer(self._names, None, TEMPORARY), form)(node))
 
     def truth(self, node: ast.expr) -> str:
         """Source that is truthy only when `node` is certainly true."""
+        if shared := self._shared(node, "truth"):
+            return shared
         match node:
             case ast.BoolOp(op=ast.And(), values=values):
-                return "(" + " and ".join(map(self.truth, values)) + ")"
+                return "(" + " and ".join(map(self.truth, sorted(values, key=cost))) + ")"
             case ast.BoolOp(values=values):
-                return "(" + " or ".join(map(self.truth, values)) + ")"
+                return "(" + " or ".join(map(self.truth, sorted(values, key=cost))) + ")"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return self.falsity(operand)
             case ast.Compare():
@@ -56,11 +106,15 @@ class Writer:
 
     def falsity(self, node: ast.expr) -> str:
         """Source that is truthy only when `node` is certainly false."""
+        if shared := self._shared(node, "falsity"):
+            return shared
         match node:
+            case ast.Constant(value=constant):
+                return repr(constant is not None and not constant)
             case ast.BoolOp(op=ast.And(), values=values):
-                return "(" + " or ".join(map(self.falsity, values)) + ")"
+                return "(" + " or ".join(map(self.falsity, sorted(values, key=cost))) + ")"
             case ast.BoolOp(values=values):
-                return "(" + " and ".join(map(self.falsity, values)) + ")"
+                return "(" + " and ".join(map(self.falsity, sorted(values, key=cost))) + ")"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return self.truth(operand)
             case ast.Compare():
@@ -80,10 +134,26 @@ class Writer:
     def _quantifier(self, name: str, node: ast.Call, side: Callable[[ast.expr], str]) -> str:
         argument = node.args[0]
         assert isinstance(argument, ast.GeneratorExp)  # noqa: S101 - admitted by _check_call
-        return f"{name}({self._generator(argument, side)})"
+        generator = self._generator(argument, side, is_any=name == "any")
+        present, chosen = self._guard
+        if not present or self._in_iterable:
+            return f"{name}({generator})"
+        # What is missing is unknown; nothing to look at is the usual case, and needs no generator (0.2 µs).
+        if not chosen:
+            return f"({present} is not None and {name}({generator}))"
+        if name == "any":
+            return f"({present} is not None and {chosen} in {present} and any({generator}))"
+        return f"({present} is not None and ({chosen} not in {present} or all({generator})))"
 
-    def _generator(self, node: ast.GeneratorExp, element: Callable[[ast.expr], str]) -> str:
+    def _generator(self, node: ast.GeneratorExp, element: Callable[[ast.expr], str], *, is_any: bool = False) -> str:
+        self._guard = ("", "")
+        if (pairs := self._pairs(node)) is not None:
+            return self._of_pairs(node, element, *pairs, is_any=is_any)
         outer = dict(self._variables)
+        first = node.generators[0].iter
+        if not outer and isinstance(first, ast.Attribute) and (path := self._path(first)):
+            self._guard = (self._names[path], "")
+        guard = self._guard
         clauses = []
         for generator in node.generators:
             was, self._in_iterable = self._in_iterable, True
@@ -96,6 +166,55 @@ class Writer:
             clauses += [f"if {self.truth(condition)}" for condition in generator.ifs]
         code = f"{element(node.elt)} {' '.join(clauses)}"
         self._variables = outer
+        self._guard = guard
+        return code
+
+    def _pairs(self, node: ast.GeneratorExp) -> tuple[str, str] | None:
+        """(path, member) of `for a in path for b in a.member`, which many rules ask of the same meter values."""
+        if self._variables or not isinstance(self._names, Sharing) or len(node.generators) != 2:
+            return None
+        outer, inner = node.generators
+        match outer, inner:
+            case (
+                ast.comprehension(target=ast.Name(id=first), iter=ast.Attribute() as array, ifs=[]),
+                ast.comprehension(iter=ast.Attribute(value=ast.Name(id=owner), attr=member)),
+            ) if first == owner and (path := self._path(array)):
+                return path, member
+        return None
+
+    def _of_pairs(
+        self, node: ast.GeneratorExp, element: Callable[[ast.expr], str], path: str, member: str, *, is_any: bool
+    ) -> str:
+        """The generator over an index of pairs that all rules share, by the member that a condition names."""
+        assert isinstance(self._names, Sharing)  # noqa: S101 - _pairs() asked
+        first, second = (generator.target for generator in node.generators)
+        assert isinstance(first, ast.Name) and isinstance(second, ast.Name)  # noqa: S101 - admitted by _check_generator
+        conditions = [part for condition in node.generators[1].ifs for part in _conjuncts(condition)]
+        iterable = key = ""
+        for place, condition in enumerate(conditions):
+            if (found := _picks(condition, second.id)) is None:
+                continue
+            key, value, or_missing = found
+            index = self._names.index(path, member, key)
+            iterable = f"_either({index}, {value!r})" if or_missing else f"{index}.get({value!r}, ())"
+            self._guard = (index, "" if or_missing else repr(value))
+            del conditions[place]
+            break
+        else:
+            index = self._names.index(path, member, "")
+            iterable = f"{index}.get('', ())"
+            self._guard = (index, "''")
+        guard = self._guard
+        self._variables = {first.id: f"v_{first.id}", second.id: f"v_{second.id}"}
+        tests: list[tuple[int, Callable[[ast.expr], str], ast.expr]]
+        tests = [(cost(condition), self.truth, condition) for condition in conditions]
+        if is_any:
+            tests.append((cost(node.elt), element, node.elt))
+        tests.sort(key=itemgetter(0))
+        code = "".join(f" if {write(condition)}" for _, write, condition in tests)
+        code = f"{'True' if is_any else element(node.elt)} for v_{first.id}, v_{second.id} in {iterable}{code}"
+        self._variables = {}
+        self._guard = guard
         return code
 
     def _comparison(self, node: ast.Compare, *, wanted: bool) -> str:
@@ -130,20 +249,28 @@ class Writer:
         """`left operator right` where both are known."""
         if self._in_iterable:
             return f"_compare({self.value(left)}, {operator!r}, {self.value(right)})"
-        guards: list[str] = []
+        never: frozenset[str] = getattr(self._names, "never_unknown", frozenset())
+        guards: list[tuple[int, str]] = []
         sides: list[str] = []
         for operand in (left, right):
             source = self.value(operand)
-            if _is_constant(operand):
+            if _is_constant(operand) or source in never:
+                sides.append(source)
+                continue
+            if source.isidentifier():
+                guards.append((0, f"{source} is not None"))
                 sides.append(source)
                 continue
             t = self._temporary()
-            guards.append(f"({t} := {source}) is not None")
+            guards.append((1 + cost(operand), f"({t} := {source}) is not None"))
             sides.append(t)
-        return "(" + " and ".join([*guards, f"{sides[0]} {operator} {sides[1]}"]) + ")"
+        known = [guard for _, guard in sorted(guards, key=itemgetter(0))]
+        return "(" + " and ".join([*known, f"{sides[0]} {operator} {sides[1]}"]) + ")"
 
     def value(self, node: ast.expr) -> str:
         """Source of the value of `node`; None when it is unknown."""
+        if shared := self._shared(node, "value"):
+            return shared
         match node:
             case ast.Constant(value=constant):
                 return repr(constant)
@@ -199,12 +326,23 @@ class Writer:
 
     def _call(self, name: str, node: ast.Call) -> str:
         function = FUNCTIONS[name].__name__
+        if name == "default" and not self._in_iterable:
+            first = self.value(node.args[0])
+            if not first.isidentifier():
+                t = self._temporary()
+                return f"({t} if ({t} := {first}) is not None else {self.value(node.args[1])})"
+            return f"({first} if {first} is not None else {self.value(node.args[1])})"
         if name == "matches":
             pattern = node.args[1]
             assert isinstance(pattern, ast.Constant)  # noqa: S101 - admitted by _check_pattern
             return f"_matches({self.value(node.args[0])}, _pattern({pattern.value!r}))"
         if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-            return f"_{function}({self._generator(node.args[0], self.value)})"
+            function = OVER_GENERATOR[name].__name__
+            generator = self._generator(node.args[0], self.value)
+            missing = self._guard[0]
+            if not missing or self._in_iterable:
+                return f"_{function}({generator})"
+            return f"(_{function}({generator}) if {missing} is not None else None)"
         return f"_{function}({', '.join(map(self.value, node.args))})"
 
 
@@ -213,6 +351,60 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _is_constant(node.operand)
     if isinstance(node, ast.Tuple | ast.List):
         return all(map(_is_constant, node.elts))
     return isinstance(node, ast.Constant) and node.value is not None
+
+
+def _free_names(node: ast.expr) -> frozenset[str]:
+    """The names that an expression uses and does not bind."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+    bound = {
+        part.target.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.comprehension) and isinstance(part.target, ast.Name)
+    }
+    called = {part.func.id for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
+    return frozenset(names - bound - called)
+
+
+def _conjuncts(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+        return [part for value in node.values for part in _conjuncts(value)]
+    return [node]
+
+
+def cost(node: ast.expr) -> int:
+    """About how dear an expression is: what decides cheaply is asked first, nothing else depends on the order."""
+    total = 0
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            total += not (isinstance(part.func, ast.Name) and part.func.id == "default")  # that is written in place
+        elif isinstance(part, ast.BinOp):
+            total += 1
+        elif isinstance(part, ast.GeneratorExp):
+            total += 5
+    return total
+
+
+def _picks(node: ast.expr, variable: str) -> tuple[str, str, bool] | None:
+    """(member, text, whether a missing one counts too) of `variable.member == "text"`."""
+    match node:
+        case ast.Compare(
+            left=ast.Attribute(value=ast.Name(id=owner), attr=member),
+            ops=[ast.Eq()],
+            comparators=[ast.Constant(value=str() as text)],
+        ) if owner == variable:
+            return member, text, False
+        case ast.Compare(
+            left=ast.Call(
+                func=ast.Name(id="default"),
+                args=[ast.Attribute(value=ast.Name(id=owner), attr=member), ast.Constant(value=str() as other)],
+            ),
+            ops=[ast.Eq()],
+            comparators=[ast.Constant(value=str() as text)],
+        ) if owner == variable:
+            return member, text, other == text
+    return None

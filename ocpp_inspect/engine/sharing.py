@@ -1,0 +1,61 @@
+"""Lines of one generated function in, the same with what several rules ask for computed once out.
+
+`Shared.once` stands a mark into the source of a rule. Only when all rules of a function are written is it known which
+marks it has more than once: those become a variable, computed where it is asked for first. A rule that fails there
+leaves it to the next one, so rules do not see each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final
+
+from ocpp_inspect.engine.writer import TEMPORARY
+
+_LATE: Final = re.compile(r"if (\w+) is _NOT_YET:")
+_MARK: Final = re.compile("\x01(\\d+)\x02")
+
+NEVER_UNKNOWN: Final = frozenset(
+    {"n_station", "n_connection", "n_ts", "n_packet", "n_config", "n_side", "n_kind", "n_call", "n_size"}
+)
+"""Variables of names that every item which has them knows."""
+
+
+class Shared:
+    """The shared sources of one program."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._sources: list[str] = []
+
+    def number(self, source: str) -> int:
+        """The number of a source; the same text has the same number."""
+        number = self._numbers.setdefault(source, len(self._sources))
+        if number == len(self._sources):
+            self._sources.append(source)
+        return number
+
+    def source(self, number: int) -> str:
+        """What `number` was given for."""
+        return self._sources[number]
+
+    def once(self, source: str) -> str:
+        """A mark for `source`."""
+        return f"\x01{self.number(source)}\x02"
+
+    def expand(self, lines: list[str]) -> list[str]:
+        """Replace the marks; begin with the variables that are computed late."""
+        count = Counter(int(mark) for line in lines for mark in _MARK.findall(line))
+
+        def write(found: re.Match[str]) -> str:
+            number = int(found[1])
+            source = self._sources[number].replace(TEMPORARY, f"_{number}_")
+            if count[number] == 1:
+                return source
+            return f"(e{number} if e{number} is not _NOT_YET else (e{number} := {source}))"
+
+        written = [_MARK.sub(write, line) for line in lines]
+        late = dict.fromkeys(name for line in written for name in _LATE.findall(line))
+        late |= dict.fromkeys(f"e{number}" for number in count if count[number] > 1)
+        return [f"{name} = _NOT_YET" for name in late] + written

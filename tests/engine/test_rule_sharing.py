@@ -1,0 +1,84 @@
+"""What several rules ask of one message is computed once, and no rule sees another's failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ocpp_inspect.engine import functions
+from ocpp_inspect.engine.functions import either, index
+from ocpp_inspect.engine.sharing import Shared
+from ocpp_inspect.limits import EXPRESSION_PAIRS
+
+VALUES = [
+    {"sampledValue": [{"measurand": "SoC", "value": 1}, {"value": 2}]},
+    {"sampledValue": [{"measurand": "Voltage"}, {"measurand": 7}, "odd"]},
+]
+
+
+def test_an_index_has_the_pairs_by_the_text_of_a_member() -> None:
+    found = index(VALUES, "sampledValue", "measurand")
+    assert found is not None
+    assert [inner for _, inner in found["SoC"]] == [{"measurand": "SoC", "value": 1}]
+    assert [inner for _, inner in found[None]] == [{"value": 2}, "odd"]
+    assert found["SoC"][0][0] is VALUES[0]
+    assert [inner for _, inner in either(found, "Voltage")] == [{"measurand": "Voltage"}, {"value": 2}, "odd"]
+    assert "7" not in found
+
+
+def test_without_a_member_an_index_has_all_pairs_in_order() -> None:
+    found = index(VALUES, "sampledValue", "")
+    assert found is not None
+    assert [inner for _, inner in found[""]] == [inner for outer in VALUES for inner in outer["sampledValue"]]
+    assert index([], "sampledValue", "") == {}
+
+
+@pytest.mark.parametrize("value", [None, {}, "text", [1], [{"sampledValue": None}], [{}], [{"sampledValue": "ab"}]])
+def test_what_is_not_all_arrays_cannot_be_decided(value: Any) -> None:
+    assert index(value, "sampledValue", "measurand") is None
+
+
+def test_an_index_is_bounded() -> None:
+    inner = {"sampledValue": [{}] * 1000}
+    assert index([inner] * (EXPRESSION_PAIRS // 1000), "sampledValue", "") is not None
+    assert index([inner] * (EXPRESSION_PAIRS // 1000 + 1), "sampledValue", "") is None
+
+
+def test_a_source_that_stands_twice_is_computed_once() -> None:
+    shared = Shared()
+    lines = [f"a = {shared.once('count()')}", f"b = {shared.once('count()')}", f"c = {shared.once('other()')}"]
+    calls: list[int] = []
+    names: dict[str, Any] = {"count": lambda: calls.append(1) or len(calls), "other": lambda: 7, "_NOT_YET": object()}
+    exec("\n".join(shared.expand(lines)), names)  # noqa: S102 - written here
+    assert (names["a"], names["b"], names["c"]) == (1, 1, 7)
+    assert calls == [1]
+
+
+def test_a_source_that_failed_is_tried_again() -> None:
+    shared = Shared()
+    lines = [f"try: a = {shared.once('count()')}", "except ValueError: a = 0", f"b = {shared.once('count()')}"]
+    calls: list[int] = []
+
+    def count() -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError
+        return len(calls)
+
+    names: dict[str, Any] = {"count": count, "_NOT_YET": object()}
+    exec("\n".join(shared.expand(lines)), names)  # noqa: S102 - written here
+    assert (names["a"], names["b"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["12", "0", "007", "12.5", "-3", " 4", "1e3", "1_0", "١٢", "9" * 16, "9" * 41, "", "x"]
+)
+def test_a_number_is_read_as_before(text: str) -> None:
+    try:
+        wanted: float | None = float(text) if "_" not in text and len(text) <= 40 else None
+    except ValueError:
+        wanted = None
+    if wanted is not None and abs(wanted) >= 1e30:
+        wanted = None
+    assert functions.number(text) == wanted
