@@ -48,8 +48,11 @@ class PcapngWriter:
         options = _option(4, self._application.encode()) + _option(0, b"")
         return _block(_SECTION, struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1) + options)
 
-    def packets(self, batch: PacketBatch) -> bytes:
-        """The packets of a batch (§4.3), with the interfaces (§4.2) that are new in this section."""
+    def packets(self, batch: PacketBatch, comments: Mapping[int, str] | None = None) -> bytes:
+        """The packets of a batch (§4.3), with the interfaces (§4.2) that are new in this section.
+
+        `comments` gives the comment (opt_comment) of some packets by their key.
+        """
         count = len(batch.packet)
         if not count:
             return b""
@@ -63,6 +66,13 @@ class PcapngWriter:
             numbers[(batch.interface == interface) & (batch.link == link)] = self._numbers[interface, link]
         captured = batch.captured
         lengths = 32 + ((captured + 3) & ~3)
+        options = {
+            row: _option(1, comments[key].encode("utf-8", "replace")) + _option(0, b"")
+            for row, key in enumerate(batch.packet.tolist() if comments else ())
+            if comments and key in comments
+        }
+        for row, option in options.items():
+            lengths[row] += len(option)
         ts = batch.ts_ns.astype(np.uint64)
         heads = np.empty((count, 7), "<u4")
         heads[:, 0] = 6
@@ -75,8 +85,11 @@ class PcapngWriter:
         head, octets = heads.tobytes(), batch.octets.data
         parts: list[bytes | memoryview] = list(described)
         at = 0
-        for offset, size in zip(batch.offset.tolist(), captured.tolist(), strict=True):
-            parts += (head[at : at + 28], octets[offset : offset + size], _PAD[size & 3], head[at + 4 : at + 8])
+        for row, (offset, size) in enumerate(zip(batch.offset.tolist(), captured.tolist(), strict=True)):
+            parts += (head[at : at + 28], octets[offset : offset + size], _PAD[size & 3])
+            if row in options:
+                parts.append(options[row])
+            parts.append(head[at + 4 : at + 8])
             at += 28
         return b"".join(parts)
 

@@ -15,6 +15,7 @@ from ocpp_inspect.cli.analyze import analyze
 from ocpp_inspect.cli.console import console
 from ocpp_inspect.cli.doctor import doctor
 from ocpp_inspect.cli.explain import explain
+from ocpp_inspect.cli.export import export
 from ocpp_inspect.cli.live import live
 from ocpp_inspect.cli.proxy import app as proxy_app
 from ocpp_inspect.cli.query import query
@@ -39,6 +40,8 @@ app = typer.Typer(
       ocpp-inspect analyze site.pcapng --db site.duckdb
       ocpp-inspect timeline site.duckdb --station CP1 --problems
       ocpp-inspect query site.duckdb "SELECT * FROM latency"
+      ocpp-inspect live -i eth0
+      ocpp-inspect proxy --listen 0.0.0.0:9000 --upstream wss://csms.example/ocpp
       ocpp-inspect explain RPC-005
     """,
 )
@@ -60,14 +63,16 @@ def _root(
     """Options that stand before the subcommand."""
 
 
+# In the order of the help: look at what was recorded, watch, stand between, hand on, know more.
 app.command()(analyze)
-app.command()(live)
 app.command()(timeline)
 app.command()(query)
-app.command()(replay)
-app.command()(console)
-app.command()(explain)
+app.command()(live)
 app.add_typer(proxy_app, name="proxy")
+app.command()(console)
+app.command()(replay)
+app.command()(export)
+app.command()(explain)
 app.add_typer(rules_app, name="rules")
 app.add_typer(wireshark_app, name="wireshark")
 app.command()(doctor)

@@ -72,7 +72,7 @@ def timeline(
         database, path = _opened(source, stack)
         clock: Clock = "relative" if relative else "local" if local else "utc"
         try:
-            choice = _chosen(database, Choice(station, tuple(action or ()), transaction), since, until, clock)
+            choice = chosen(database, Choice(station, tuple(action or ()), transaction), since, until, clock)
         except ValueError as error:
             fail(str(error))
         options = TimelineOptions(
@@ -123,7 +123,8 @@ def _analysed(source: list[Path]) -> Iterator[Path]:
         yield path
 
 
-def _chosen(database: Any, choice: Any, since: str | None, until: str | None, clock: Clock) -> Any:
+def chosen(database: Any, choice: Any, since: str | None, until: str | None, clock: Clock) -> Any:
+    """The choice with what a person wrote made exact. Raises ValueError that says what there is instead."""
     import msgspec
 
     from ocpp_inspect.report import clock as clocks
