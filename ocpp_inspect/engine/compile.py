@@ -206,7 +206,9 @@ class RuleCompiler:
         if rule.expect is not None:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
-            return [f"st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})"]
+            return [f"w = st.slots[{self._verb_slot}]",
+                    f"if w is _EMPTY or not w.asleep: "
+                    f"st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})"]  # fmt: skip
         return [f"{judge}.violate(m, st, key)"]
 
     def _open_lines(self, names: _Names, within: Within) -> list[str]:

@@ -231,6 +231,9 @@ class Engine:
             st.tables = self._messages[st.version]
         self._run(self._upgrade[0], m, st)
         if accepted:
+            for slot, _judge in self.program.monitors:
+                if st.slots[slot] is not EMPTY:
+                    st.slots[slot].asleep = False
             if st.open_waits:
                 call_off(st, m.connection, ended=False, reboot=False)
             if st.due:

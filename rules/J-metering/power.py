@@ -12,6 +12,7 @@ TRANSACTIONS: Final = 64  # per station; beyond it the oldest is forgotten
 PAUSE_S: Final = 240.0  # between two looks at one transaction: short steps are lost in rounding, and cost time
 LEAST_WH: Final = 200.0
 TIMES: Final = 3  # so many looks in a row have to agree
+FITS: Final = 6  # so many that fit are enough: a station does not change its units
 ENERGY: Final = "Energy.Active.Import.Register"
 POWER: Final = "Power.Active.Import"
 FACTORS: Final = {"Wh": 1.0, "kWh": 1000.0, "W": 1.0, "kW": 1000.0}
@@ -42,6 +43,7 @@ class Power(Monitor):
     """Compares the growth of the register with the power that was told at its two ends, every few minutes."""
 
     def __init__(self) -> None:
+        self.fits = 0
         # transaction → (capture time, its time, Wh, W, misfits)
         self.last: dict[str, tuple[float, float, float, float, int]] = {}
 
@@ -69,15 +71,16 @@ class Power(Monitor):
         if energy is None or power is None:
             return ()
         misfits, text = self.compare(before, at, energy, power)
+        if self.fits >= FITS:
+            self.asleep, self.fits = True, 0
         self.last.pop(name, None)
         self.last[name] = now, at, energy, power, misfits
         if len(self.last) > TRANSACTIONS:
             del self.last[next(iter(self.last))]
         return (Remark(item, f"Transaction {name}: {text}"),) if misfits == TIMES else ()
 
-    @staticmethod
     def compare(
-        before: tuple[float, float, float, float, int] | None, at: float, energy: float, power: float
+        self, before: tuple[float, float, float, float, int] | None, at: float, energy: float, power: float
     ) -> tuple[int, str]:
         """(looks in a row that did not fit, what was found)."""
         if before is None:
@@ -88,7 +91,9 @@ class Power(Monitor):
             return (0, "") if misfits >= TIMES else (misfits, "")
         ratio = mean / (grown * 3600 / seconds)
         if 1 / 50 < ratio < 50:  # the car may have changed its mind in between: only orders of magnitude count
+            self.fits += 1
             return 0, ""
+        self.fits = 0
         return misfits + 1, (
             f"the register grew by {grown:.0f} Wh in {seconds:.0f} s, which is {grown * 3600 / seconds:.0f} W; "
             f"the power that was told is {mean:.0f} W"

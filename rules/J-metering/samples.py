@@ -1,7 +1,7 @@
 """Meter values of one station in, remarks about the form of their samples out. Rules DQ-003, DQ-005, DQ-008 and DQ-009.
 
-What a station writes into its samples hardly ever changes, and meter values are most of all traffic: the first hundred
-messages of a station are looked at, later ones now and then. Each fault is told once for each measurand.
+What a station writes into its samples hardly ever changes, and meter values are most of all traffic: the first thirty
+messages of each connection are looked at. Each fault is told once for each measurand.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from ocpp_inspect.engine import Monitor, Remark
 
-ALWAYS: Final = 100  # messages at the beginning that are all looked at
-SELDOM: Final = 16  # then every sixteenth is
+ENOUGH: Final = 30  # messages of a connection
 FAULTS: Final = 64  # different ones that are told for one station
 DEFAULT: Final = "Energy.Active.Import.Register"
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -33,17 +32,17 @@ UNITS: Final[dict[str, frozenset[str]]] = {
 
 
 class Samples(Monitor):
-    """Looks at the samples of every message that is its turn."""
+    """Looks at the samples of the first messages of each connection."""
 
     def __init__(self) -> None:
         self.messages = 0
         self.told: set[str] = set()
 
     def feed(self, item: Any) -> Iterable[Remark]:
-        """Judge the message, if it is its turn."""
+        """Judge the message."""
         self.messages += 1
-        if self.messages > ALWAYS and self.messages % SELDOM:
-            return ()
+        if self.messages >= ENOUGH:
+            self.asleep, self.messages = True, 0
         payload = item.payload
         if not isinstance(payload, dict):
             return ()
