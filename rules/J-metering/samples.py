@@ -1,6 +1,6 @@
 """Meter values of one station in, remarks about the form of their samples out. Rules DQ-003, DQ-005, DQ-008 and DQ-009.
 
-What a station writes into its samples hardly ever changes, and meter values are most of all traffic: the first thirty
+What a station writes into its samples hardly ever changes, and meter values are most of all traffic: the first dozen
 messages of each connection are looked at. Each fault is told once for each measurand.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ocpp_inspect.engine import Monitor, Remark
 
-ENOUGH: Final = 30  # messages of a connection
+ENOUGH: Final = 12  # messages of a connection
 FAULTS: Final = 64  # different ones that are told for one station
 DEFAULT: Final = "Energy.Active.Import.Register"
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
