@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ocpp_inspect.engine import Rule, load_rules, play_transcript
+from ocpp_inspect.engine import load_rules, play_transcript
+from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.ocpp import Ocpp
 
 RULES = Path(__file__).parents[1] / "rules"
@@ -23,8 +25,8 @@ FAULT = """
 
 
 @pytest.fixture(scope="module")
-def rules() -> list[Rule]:
-    return load_rules([RULES])
+def rules() -> Program:
+    return Program(load_rules([RULES]), load_monitor)
 
 
 def dialogues() -> dict[str, str]:
@@ -59,16 +61,16 @@ def written_out(text: str) -> Iterator[str]:
             yield f'{time} {label}{arrow} [4,"{unique_id}","{rest}","",{{}}]'
 
 
-def accusations(text: str, rules: list[Rule]) -> list[str]:
+def accusations(text: str, rules: Program) -> list[str]:
     found = play_transcript("\n".join(written_out(text)), rules, Ocpp().feed)
     blamed = [finding for finding in found if finding.verdict == "violation" and finding.severity != "info"]
     return [f"{finding.rule} {finding.severity}: {finding.text}" for finding in blamed]
 
 
 @pytest.mark.parametrize("title", list(dialogues()))
-def test_a_conforming_dialogue_is_not_blamed(title: str, rules: list[Rule]) -> None:
+def test_a_conforming_dialogue_is_not_blamed(title: str, rules: Program) -> None:
     assert accusations(dialogues()[title], rules) == []
 
 
-def test_a_faulty_dialogue_is_blamed(rules: list[Rule]) -> None:
+def test_a_faulty_dialogue_is_blamed(rules: Program) -> None:
     assert {line[:8].strip() for line in accusations(FAULT, rules)} == {"RPC-005", "ST16-002"}

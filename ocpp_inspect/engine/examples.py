@@ -101,9 +101,9 @@ def run_transcript(text: str, program: Program, dissect: Dissect, rule: Rule, fi
     return failures
 
 
-def play_transcript(text: str, rules: Sequence[Rule], dissect: Dissect) -> list[Finding]:
+def play_transcript(text: str, rules: Sequence[Rule] | Program, dissect: Dissect) -> list[Finding]:
     """Every finding of `rules` about a transcript, those of its end too; what its lines assert is not looked at."""
-    player = _Player(Program(rules, load_monitor), dissect, ())
+    player = _Player(rules if isinstance(rules, Program) else Program(rules, load_monitor), dissect, ())
     found = [finding for line in text.splitlines() for finding in player.play(line)[1]]
     return found + player.finish()
 

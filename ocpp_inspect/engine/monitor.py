@@ -23,7 +23,7 @@ class Monitor:
     """Base of Python rules. Bound every table; let no item raise; use the item's time only."""
 
     asleep: bool = False
-    """Set it when enough was seen: the rule sees nothing before the station's next connection (50 ns instead of 400)."""
+    """Set when enough was seen: the rule sees nothing before the station's next connection (50 ns instead of 400)."""
 
     def feed(self, item: OcppItem) -> Iterable[Remark]:
         """Look at one item of the station that the rule's `when` and `where` chose."""
