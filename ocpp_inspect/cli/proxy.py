@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,13 +15,15 @@ from ocpp_inspect.cli.scenario import app as scenario_app
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from ocpp_inspect.cli.watching import Lines, Screen
     from ocpp_inspect.pipeline.recording import Recording
     from ocpp_inspect.proxy.console.beside import Beside
     from ocpp_inspect.proxy.interception import Interceptor
     from ocpp_inspect.proxy.process import AnalysisOptions
     from ocpp_inspect.proxy.settings import Address, Settings
+    from ocpp_inspect.report.live import Board, Header
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -54,6 +57,15 @@ def proxy(
     db: Annotated[
         Path | None, typer.Option("--db", help="Keep everything in this DuckDB file, readable while the proxy runs.")
     ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", "-w", help="Write what passes as packets into this pcapng file, too.")
+    ] = None,
+    rotate: Annotated[
+        str, typer.Option("--rotate", help="Begin a new file at a size or after a time: 100MB, 1h, or both.")
+    ] = "",
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="With --rotate: only the newest files stay.")
+    ] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Stations connect by wss://, with certificates of our own CA (`proxy ca`).")
     ] = False,
@@ -85,7 +97,8 @@ def proxy(
         Path | None, typer.Option("--control", help="A console on this Unix socket, for `ocpp-inspect console`.")
     ] = None,
     console: Annotated[
-        bool | None, typer.Option("--console/--no-console", help="A prompt on this terminal; default: if it is one.")
+        bool | None,
+        typer.Option("--console/--no-console", help="A prompt on this terminal, the default there; without: a screen."),
     ] = None,
     rules: Annotated[
         list[Path] | None, typer.Option("--rules", help="A directory of your own rules (repeatable).")
@@ -126,6 +139,7 @@ def proxy(
     """
     if context.invoked_subcommand is not None:
         return
+    from ocpp_inspect.capture.live import parse_rotation
     from ocpp_inspect.cli.failures import fail
     from ocpp_inspect.engine import RuleError
     from ocpp_inspect.pipeline.options import Options
@@ -153,13 +167,18 @@ def proxy(
             ),
             bounds=Bounds(connections=max_connections, dead_s=dead_after),
         )
-        meddler, beside = _meddling(scenario, control, prompts=_is_terminal() if console is None else console)
+        prompts = _is_terminal() if console is None else console
+        is_screen = sys.stdout.isatty() and not prompts and not quiet
+        meddler, beside = _meddling(scenario, control, prompts=prompts)
         analysis = AnalysisOptions(
             db,
             f"proxy {', '.join(str(each) for each in addresses)}",
             Options(rules=tuple(rules or ()), select=_split(select), ignore=_split(ignore)),
+            write=write,
+            rotation=parse_rotation(rotate, keep or 0) if rotate else None,
             remembers=meddler is not None,
-            show=None if quiet else show_lines,
+            show=None if quiet else partial(watch, is_screen=is_screen),
+            has_screen=is_screen,
             conclude=partial(conclude, fail_on=fail_on),
         )
         if insecure:
@@ -279,8 +298,46 @@ def announce(settings: Settings, analysis: AnalysisOptions, addresses: list[Addr
     say("Ctrl-C ends it")
 
 
-def show_lines(recording: Recording) -> None:
-    """A line a message, as it happens."""
+class _Watcher:
+    """A board fed by the recording, on a screen or as lines."""
+
+    def __init__(self, recording: Recording, board: Board, header: Header, output: Screen | Lines) -> None:
+        self._recording = recording
+        self._board = board
+        self._header = header
+        self._output = output
+        recording.subscribe(lambda decoded: output.tell(board.show(decoded.items, decoded.findings)))
+
+    @property
+    def wants_to_quit(self) -> bool:
+        """Whether q was pressed, or nobody reads the lines any more."""
+        return self._output.wants_to_quit
+
+    def say(self, text: str, now_ns: int) -> None:
+        """A line of the relay, between the others."""
+        self._output.tell([self._board.note(text, now_ns)])
+
+    def turn(self, now_ns: int) -> None:
+        """Some time has passed."""
+        info, header = self._recording.info, self._header
+        header.packets, header.octets = info.packets, info.bytes
+        header.troubles = [self._recording.trouble] if self._recording.trouble else []
+        self._output.turn(now_ns)
+
+
+@contextmanager
+def watch(recording: Recording, *, is_screen: bool) -> Iterator[_Watcher]:
+    """A line a message, as it happens; or the screen of `live`."""
+    import time
+
+    from ocpp_inspect.cli.watching import shown
+    from ocpp_inspect.report.live import Board, Header
+
+    database = "" if recording.is_scratch else f"database {recording.database.name}"
+    header = Header(source=recording.info.path, started_ns=time.time_ns(), database=database)
+    board = Board()
+    with shown(board, header, is_screen=is_screen) as output:
+        yield _Watcher(recording, board, header, output)
 
 
 def conclude(database: Path, fail_on: FailOn) -> int:

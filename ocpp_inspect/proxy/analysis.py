@@ -7,11 +7,12 @@ are decoded by a chain without rules, for a copy of a station has nobody who cou
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import msgspec
 
+from ocpp_inspect.capture.live import CaptureOutput
 from ocpp_inspect.engine import Rule
 from ocpp_inspect.limits import PROXY_MARK_CHARACTERS, PROXY_MARKED_MESSAGES
 from ocpp_inspect.model import (
@@ -30,6 +31,7 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.pipeline.recording import Recording
 from ocpp_inspect.pipeline.stream import Decoded, StreamChain
+from ocpp_inspect.proxy.packets import Packets
 from ocpp_inspect.proxy.tap import (
     CLOSED,
     DATA,
@@ -38,11 +40,14 @@ from ocpp_inspect.proxy.tap import (
     MISSING,
     NOTE,
     OPENED,
+    SAID,
     TYPES,
     Closed,
     Marked,
     Missing,
     Note,
+    Payload,
+    Said,
     frames_of,
     read_records,
 )
@@ -70,12 +75,15 @@ class Analysis:
     """Feed it what the pipe gives; `is_over` tells that the relay has said its last word."""
 
     def __init__(
-        self, rules: Sequence[Rule], recording: Recording, *, validate: bool = True, remembers: bool = False
-    ) -> None:
+        self, rules: Sequence[Rule], recording: Recording, *, validate: bool = True, remembers: bool = False,
+        output: CaptureOutput | None = None,
+    ) -> None:  # fmt: skip
         self._recording = recording
         self._capture = recording.info.capture
         self._chain = StreamChain(rules, validate=validate)
         self._mirrors = StreamChain((), validate=validate)
+        self._output = output
+        self._packets = Packets(self._capture) if output is not None else None
         self._items: list[StreamItem] = []
         self._mirror_items: list[StreamItem] = []
         self._open: dict[int, _Open] = {}
@@ -86,6 +94,7 @@ class Analysis:
         self._recent: OrderedDict[tuple[int, Side, bytes], tuple[int, int]] = OrderedDict()
         self._remembers = remembers  # messages, so that a mark which comes later finds its message
         self.is_over = False
+        self.said: Callable[[str, int], None] = lambda text, now_ns: None
         self.missing_bytes = 0
         self.records = 0
 
@@ -104,6 +113,10 @@ class Analysis:
                 self._frames += frames_of(kind, 0)
                 self._other(kind, connection, self._last_ns, octets)
         self._flush()
+        if self._packets is not None and self._output is not None:
+            batch = self._packets.take()
+            if batch is not None:
+                self._output.write(batch, self._last_ns)
         return buffer[end:]
 
     def tick(self, now_ns: int) -> None:
@@ -123,6 +136,8 @@ class Analysis:
 
     def _data(self, direction: int, connection: int, ts_ns: int, octets: bytes) -> None:
         self._frames += frames_of(direction, len(octets))
+        if self._packets is not None:
+            self._packets.data(connection, direction, ts_ns, octets)
         opened = self._open.get(connection)
         if opened is None:
             return
@@ -138,6 +153,8 @@ class Analysis:
 
     def _other(self, kind: int, connection: int, ts_ns: int, octets: bytes) -> None:
         payload = _DECODERS[kind].decode(octets)
+        if self._packets is not None:
+            self._write(self._packets, connection, ts_ns, payload)
         if kind == OPENED:
             self._opened(connection, ts_ns, cast(OpenedRecord, payload))
         elif kind == CLOSED:
@@ -146,9 +163,23 @@ class Analysis:
             self._missing(connection, ts_ns, cast(Missing, payload))
         elif kind == MARK:
             self._marked(connection, ts_ns, cast(Marked, payload))
+        elif kind == SAID:
+            self.said(cast(Said, payload).text, ts_ns)
         elif kind == NOTE:
             note = cast(Note, payload)
             self._anomaly(connection, ts_ns, note.name, cast(Side, note.sender), note.detail)
+
+    @staticmethod
+    def _write(packets: Packets, connection: int, ts_ns: int, payload: Payload) -> None:
+        """As many packets as the record counts frames."""
+        if isinstance(payload, OpenedRecord):
+            packets.opened(connection, ts_ns, payload.client, payload.client_port, payload.server, payload.server_port)
+        elif isinstance(payload, Closed):
+            packets.closed(connection, ts_ns, payload.reason, payload.closed_by)
+        elif isinstance(payload, Missing):
+            packets.missing(connection, payload.direction, ts_ns, payload.octets)
+        else:
+            packets.mark(connection, ts_ns)
 
     def _opened(self, connection: int, ts_ns: int, record: OpenedRecord) -> None:
         if self._free_pairs:

@@ -15,17 +15,18 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ocpp_inspect.pipeline.options import Options
 
 if TYPE_CHECKING:
+    from ocpp_inspect.capture.live import CaptureOutput, Rotation
     from ocpp_inspect.pipeline.recording import Recording
 
 _PIPE_OCTETS: Final = 1024 * 1024
@@ -36,8 +37,26 @@ _MARGIN_NS: Final = 500_000_000  # what the relay may still hold when the pipe i
 _NICE: Final = 5
 _INCOMPLETE: Final = 2  # exit code when the database lacks something
 
-Show = Callable[["Recording"], Callable[[], None] | None]
-"""Called with the recording at its start; may subscribe, and returns what is to be called every turn."""
+
+class Watcher(Protocol):
+    """Shows a person what is recorded."""
+
+    @property
+    def wants_to_quit(self) -> bool:
+        """Whether the person asked for the end."""
+        ...
+
+    def turn(self, now_ns: int) -> None:
+        """Some time has passed."""
+        ...
+
+    def say(self, text: str, now_ns: int) -> None:
+        """A line of the relay."""
+        ...
+
+
+Show = Callable[["Recording"], AbstractContextManager[Watcher]]
+"""Called with the recording at its start; may subscribe to it."""
 
 
 class AnalysisError(Exception):
@@ -52,8 +71,10 @@ class AnalysisOptions:
     source: str
     options: Options = field(default_factory=Options)
     write: Path | None = None
+    rotation: Rotation | None = None
     remembers: bool = False
     show: Show | None = None
+    has_screen: bool = False  # `show` takes the whole terminal
     conclude: Callable[[Path], int] | None = None
 
 
@@ -182,11 +203,12 @@ def _tell(reply: Connection, kind: str, value: Any) -> None:
 
 def _clearly(error: Exception) -> str:
     """What a person's files and flags did wrong is a line; a bug of ours stays a traceback."""
+    from ocpp_inspect.capture import CaptureError
     from ocpp_inspect.engine import RuleError
     from ocpp_inspect.plugins import PluginError
     from ocpp_inspect.store import StoreError
 
-    if isinstance(error, (RuleError, PluginError, StoreError, OSError)):
+    if isinstance(error, (CaptureError, RuleError, PluginError, StoreError, OSError)):
         return str(error)
     return traceback.format_exc()
 
@@ -195,6 +217,8 @@ class _Body:
     """The recording, the chain behind it, and the time between two looks at the pipe."""
 
     def __init__(self, descriptor: int, reply: Connection, settings: AnalysisOptions) -> None:
+        from ocpp_inspect.capture.live import CaptureOutput
+        from ocpp_inspect.capture.pcapng_writer import PcapngWriter
         from ocpp_inspect.pipeline.recording import Recording
         from ocpp_inspect.pipeline.rules import built_in_and
         from ocpp_inspect.proxy.analysis import Analysis
@@ -203,11 +227,18 @@ class _Body:
         self._descriptor = descriptor
         self._reply = reply
         self._settings = settings
+        self._output: CaptureOutput | None = None
+        if settings.write is not None:
+            self._output = CaptureOutput(settings.write, PcapngWriter("ocpp-inspect proxy", {}), settings.rotation)
         self.recording = Recording(settings.database, source=settings.source, format="proxy")
         self._analysis = Analysis(
-            rules, self.recording, validate=settings.options.validate, remembers=settings.remembers
+            rules, self.recording, validate=settings.options.validate, remembers=settings.remembers, output=self._output
         )
-        self._turn = settings.show(self.recording) if settings.show is not None else None
+        self._shown = ExitStack()
+        self._watcher: Watcher | None = None
+        if settings.show is not None:
+            self._watcher = self._shown.enter_context(settings.show(self.recording))
+            self._analysis.said = self._watcher.say
         self._trouble = ""
         # Decoded payloads hold no cycles: let reference counts free them and look for cycles rarely.
         gc.collect()
@@ -218,6 +249,7 @@ class _Body:
         """Until the relay's last word, or the end of the pipe."""
         rest = b""
         ticked_ns = 0
+        has_asked = False
         while not self._analysis.is_over:
             readable, _, _ = select.select([self._descriptor], [], [], _TURN_S)
             if readable:
@@ -232,12 +264,21 @@ class _Body:
                     self._analysis.tick(now_ns - _MARGIN_NS)
             self.recording.tick(time.monotonic_ns())
             self._tell_trouble()
-            if self._turn is not None:
-                self._turn()
+            if self._watcher is not None:
+                self._watcher.turn(time.time_ns())
+                if self._watcher.wants_to_quit and not has_asked:
+                    has_asked = True
+                    _tell(self._reply, "stop", None)
 
     def finish(self) -> int:
         """Write what is left, tell the person, and return the exit code."""
         counters = self._analysis.finish()
+        if self._output is not None:
+            self._output.close()
+            if self._output.lost_packets:
+                note = f"{self._output.lost_packets} packets could not be written to the capture file"
+                self.recording.info.notes.append(note)
+        self._shown.close()
         self.recording.close(counters)
         self._tell_trouble()
         conclude = self._settings.conclude
@@ -248,13 +289,15 @@ class _Body:
         return code
 
     def abandon(self) -> None:
-        """After a bug of ours: what was decoded is kept."""
+        """After a bug of ours: what was decoded is kept, the terminal is given back."""
+        with suppress(Exception):
+            self._shown.close()
         with suppress(Exception):
             self.recording.close()
 
     def _tell_trouble(self) -> None:
-        trouble = self.recording.trouble
+        trouble = self.recording.trouble or (self._output.trouble if self._output is not None else "")
         if trouble == self._trouble:
             return
         self._trouble = trouble
-        _tell(self._reply, "trouble", trouble or "the database can be written again")
+        _tell(self._reply, "trouble", trouble or "what could not be written is written again")

@@ -6,13 +6,14 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from ocpp_inspect.proxy.interception import Interceptor
 from ocpp_inspect.proxy.process import AnalysisOptions, AnalysisProcess, start_analysis
 from ocpp_inspect.proxy.relay import Relay
 from ocpp_inspect.proxy.settings import Address, Settings
-from ocpp_inspect.proxy.tap import Tap
+from ocpp_inspect.proxy.tap import Said, Tap
 
 _FINISH_S: Final = 30.0
 _SILENCE_S: Final = 120.0
@@ -40,7 +41,7 @@ def run_proxy(
     process = start_analysis(analysis)
 
     async def main() -> None:
-        await _serve(settings, process, say, interceptor, beside, started)
+        await _serve(settings, process, say, interceptor, beside, started, has_screen=analysis.has_screen)
 
     try:
         run_loop(main())
@@ -69,12 +70,16 @@ async def _serve(
     interceptor: Interceptor | None,
     beside: Beside | None,
     started: Callable[[list[Address]], None] | None,
+    *,
+    has_screen: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     tap = Tap(loop, process.descriptor, say)
+    if has_screen:
+        say = partial(_say_on_screen, tap, say)
     relay = Relay(settings, tap, say, interceptor, process.capture)
 
     def tell() -> None:
@@ -107,6 +112,14 @@ async def _serve(
         await tap.finish(_FINISH_S)
         if tap.missing_bytes:
             say(f"{tap.missing_bytes:,} octets were forwarded without being analysed".replace(",", " "))
+
+
+def _say_on_screen(tap: Tap, otherwise: Callable[[str], None], text: str) -> None:
+    """A line written into a screen would spoil it: the process that draws it gets the line."""
+    if tap.is_alive:
+        tap.say(0, Said(text))
+    else:
+        otherwise(text)
 
 
 def raise_descriptors() -> None:

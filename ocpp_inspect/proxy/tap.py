@@ -26,6 +26,7 @@ MISSING: Final = 4
 MARK: Final = 5
 NOTE: Final = 6
 END: Final = 7
+SAID: Final = 8
 
 HEADER: Final = struct.Struct("<BIQq")
 """Kind, length of what follows, connection, time in ns."""
@@ -83,8 +84,21 @@ class Note(msgspec.Struct, array_like=True):
     detail: str
 
 
-Payload = Opened | Closed | Missing | Marked | Note
-_KINDS: Final[dict[type, int]] = {Opened: OPENED, Closed: CLOSED, Missing: MISSING, Marked: MARK, Note: NOTE}
+class Said(msgspec.Struct, array_like=True):
+    """A line for the person, where the analysis shows a screen."""
+
+    text: str
+
+
+Payload = Opened | Closed | Missing | Marked | Note | Said
+_KINDS: Final[dict[type, int]] = {
+    Opened: OPENED,
+    Closed: CLOSED,
+    Missing: MISSING,
+    Marked: MARK,
+    Note: NOTE,
+    Said: SAID,
+}
 TYPES: Final[dict[int, type]] = {kind: payload for payload, kind in _KINDS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 
