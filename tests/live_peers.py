@@ -75,9 +75,9 @@ def server(address: str, port: int, **options: Any) -> Any:
 class Station:
     """A connected charge point; `async with` connects it."""
 
-    def __init__(self, name: str, address: str, port: int, **options: Any) -> None:
+    def __init__(self, name: str, address: str, port: int, *, scheme: str = "ws", **options: Any) -> None:
         self.name = name
-        self._url = f"ws://{address}:{port}/ocpp/{name}"
+        self._url = f"{scheme}://{address}:{port}/ocpp/{name}"
         self._options = options
 
     async def __aenter__(self) -> Station:

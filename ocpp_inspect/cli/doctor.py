@@ -33,11 +33,34 @@ def doctor() -> None:
         except importlib.metadata.PackageNotFoundError:
             line(False, f"{name} is not installed: reinstall ocpp-inspect")
     broken |= _check_data(line)
-    for program, purpose in (("tshark", "cross-checks"), ("tcpdump", "recording"), ("dumpcap", "recording")):
+    for program, purpose in (
+        ("tshark", "cross-checks"),
+        ("tcpdump", "recording and --filter"),
+        ("dumpcap", "recording"),
+    ):
         found = shutil.which(program)
         line(found is not None, f"{program}: {found or f'not found; only needed for {purpose}'}", needed=False)
+    _check_live(line)
     if broken:
         sys.exit(2)
+
+
+def _check_live(line: Callable[..., None]) -> None:
+    """How `live` captures here, whether it may, and whether filters can be compiled."""
+    from ocpp_inspect.capture import CaptureError
+    from ocpp_inspect.capture.live import best_way, may_open_ring, permission_hint
+
+    line(True, f"live capture by {best_way()}")
+    why = may_open_ring()
+    allowed = f"live capture is not permitted to this user ({why}): {permission_hint()}"
+    line(not why, "live capture is permitted to this user" if not why else allowed, needed=False)
+    try:
+        from ocpp_inspect.capture.live.kernel_filter import compile_filter
+
+        compile_filter("tcp port 9000", 1)
+        line(True, "filters for live capture can be compiled")
+    except (CaptureError, ImportError) as error:
+        line(False, f"filters for live capture: {error}", needed=False)
 
 
 def _check_data(line: Callable[[bool, str], None]) -> bool:

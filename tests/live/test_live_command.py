@@ -237,6 +237,42 @@ def test_the_other_ways_to_capture(net: Namespace, live: Start, tmp_path: Path, 
     assert rows(tmp_path / "way.duckdb", "SELECT count(*) > 10 FROM messages") == [(True,)]
 
 
+TLS = """
+import asyncio, ssl, subprocess, sys
+sys.path.insert(0, "tests")
+import live_peers as peers
+from websockets.asyncio.client import connect
+subject = ["-subj", "/CN=csms", "-addext", "subjectAltName=IP:127.0.0.1"]
+subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", sys.argv[1] + ".key", "-days", "2",
+                "-out", sys.argv[1] + ".pem", *subject], check=True, capture_output=True)
+server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+server.load_cert_chain(sys.argv[1] + ".pem", sys.argv[1] + ".key")
+server.keylog_filename = sys.argv[2]
+client = ssl.create_default_context(cafile=sys.argv[1] + ".pem")
+async def main():
+    async with peers.server("127.0.0.1", 9008, ssl=server):
+        async with peers.Station("CP-7", "127.0.0.1", 9008, scheme="wss", ssl=client) as station:
+            await station.boot()
+            await station.heartbeat()
+asyncio.run(main())
+"""
+
+
+def test_tls_is_opened_by_a_key_log_that_grows(net: Namespace, live: Start, tmp_path: Path) -> None:
+    """The key log does not exist yet when it begins."""
+    keys = tmp_path / "site.keys"
+    running = live("-i", "lo", "--ports", "9008", "--keylog", keys, "--db", tmp_path / "tls.duckdb")
+    listening(running)
+    net.run(sys.executable, "-c", TLS, tmp_path / "csms", keys, cwd=ROOT)
+    running.until("CP-7             ──▶ Heartbeat")
+    time.sleep(0.3)
+    assert running.end() == 0, running.errors
+    assert "site.keys: does not exist yet" in running.errors
+    found = rows(tmp_path / "tls.duckdb", "SELECT action, count(*) FROM messages GROUP BY ALL ORDER BY ALL")
+    assert found == [("BootNotification", 2), ("Heartbeat", 2), ("StatusNotification", 2)]
+    assert rows(tmp_path / "tls.duckdb", "SELECT DISTINCT tls, station FROM connections") == [(True, "CP-7")]
+
+
 def test_the_duration_ends_it(live: Start, tmp_path: Path) -> None:
     running = live("-i", "lo", "--duration", "1s", "--db", tmp_path / "short.duckdb")
     assert running.wait() == 0

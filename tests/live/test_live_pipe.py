@@ -12,7 +12,7 @@ import pytest
 from live.conftest import COMMAND, ROOT, Live, rows
 
 from ocpp_inspect.capture import CaptureReader
-from ocpp_inspect.capture.live.pipe import SenderClock
+from ocpp_inspect.capture.live.pipe import PipeSource, SenderClock
 from ocpp_inspect.capture.pcapng_writer import PcapngWriter
 from ocpp_inspect.pipeline import Options, analyze
 
@@ -75,6 +75,21 @@ def test_a_pipe_without_an_end_is_interrupted(live: Callable[..., Live], tmp_pat
     assert running.end() == 0
     running.process.stdin.close()
     assert rows(tmp_path / "pipe.duckdb", "SELECT count(*) > 0 FROM messages") == [(True,)]
+
+
+def test_drops_that_tcpdump_tells_are_told(tmp_path: Path) -> None:
+    """A program that writes a capture and says at its end, as tcpdump does, what the kernel dropped."""
+    script = "cat \"$0\"; echo '12 packets received by filter' >&2; echo '7 packets dropped by kernel' >&2"
+    program = subprocess.Popen(["sh", "-c", script, SAMPLE], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert program.stdout is not None
+    source = PipeSource(f"/dev/fd/{program.stdout.fileno()}", "live:test0", program)
+    source.begin(1)
+    told = []
+    while not source.has_ended:
+        told += [anomaly.name for batch in source.poll(0.1) for anomaly in batch.anomalies]
+    source.close()
+    assert told == ["capture.dropped_packets"]
+    assert source.info.dropped_packets == 7 and source.info.packets > 20
 
 
 # --------------------------------------------------------------------------- the sender's time

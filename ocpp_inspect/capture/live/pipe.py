@@ -9,19 +9,23 @@ by twice the longest delay seen, and stands still while a part of a record waits
 from __future__ import annotations
 
 import queue
+import re
 import subprocess
 import threading
 import time
 from typing import Final
 
+import numpy as np
+
 from ocpp_inspect.capture.reader import CaptureReader
 from ocpp_inspect.capture.source import CaptureError
-from ocpp_inspect.model import CaptureInfo, PacketBatch
+from ocpp_inspect.model import Anomaly, CaptureInfo, PacketBatch, packet_key
 
 _QUEUED: Final = 4
 _MARGIN_NS: Final = 10**9
 _WAIT_S: Final = 0.2
 _LAST_WORDS_S: Final = 1.0
+_DROPPED: Final = re.compile(r"(\d+) packets? dropped by kernel")
 
 
 class PipeSource:
@@ -118,10 +122,26 @@ class PipeSource:
             for batch in self._reader:
                 if not self._put(batch):
                     return
+            self._put_drops()
             self._put(None)
         except CaptureError as error:
             reason = f"{error.reason}{self._said()}"
             self._put(CaptureError(self._name, reason, self.hint or error.hint))
+
+    def _put_drops(self) -> None:
+        """tcpdump tells only at its end, and only in words, what the kernel dropped."""
+        if self._program is None or self._program.stderr is None or self._reader is None:
+            return
+        match = _DROPPED.search(self._program.stderr.read().decode("utf-8", "replace"))
+        found = self._reader.captures[0]
+        if match is None or not int(match[1]) or found.dropped_packets:
+            return
+        found.dropped_packets = int(match[1])
+        last = packet_key(self.info.capture, found.packets)
+        text = f"{match[1]} packets were lost, says the program that captured"
+        anomaly = Anomaly("capture.dropped_packets", found.last_ns, last, max(found.packets - 1, 0), detail=text)
+        none = np.zeros(0, np.int64)
+        self._put(PacketBatch(np.zeros(0, np.uint8), none, none, none, none, none, none, none, none, [anomaly]))
 
     def _said(self) -> str:
         """What the program that should have sent packets said instead."""
