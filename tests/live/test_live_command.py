@@ -243,8 +243,8 @@ sys.path.insert(0, "tests")
 import live_peers as peers
 from websockets.asyncio.client import connect
 subject = ["-subj", "/CN=csms", "-addext", "subjectAltName=IP:127.0.0.1"]
-subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", sys.argv[1] + ".key", "-days", "2",
-                "-out", sys.argv[1] + ".pem", *subject], check=True, capture_output=True)
+subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject,
+                "-keyout", sys.argv[1] + ".key", "-out", sys.argv[1] + ".pem"], check=True, capture_output=True)
 server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 server.load_cert_chain(sys.argv[1] + ".pem", sys.argv[1] + ".key")
 server.keylog_filename = sys.argv[2]
