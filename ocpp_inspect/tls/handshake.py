@@ -218,7 +218,8 @@ class Handshake:
             return False  # application data before any key: ignored like an unknown record
         self._derive(direction)
         self._note_resumption(direction)
-        half.use(self._openers[direction != self.client] if self._openers is not None else None)
+        is_open = self._openers is not None and owner.is_readable is not False
+        half.use(self._openers[direction != self.client] if is_open and self._openers else None)
         if half.opener is None and owner.is_readable:
             owner.anomaly("tls.incomplete_keys", "", owner.side(direction), once=True)
         return False
