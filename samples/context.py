@@ -39,6 +39,7 @@ class Scenario:
     nanoseconds: bool = False
     complete: bool = True  # False: the capture lacks packets or the beginning, so it cannot equal the log
     note: str = ""
+    secured: str = ""  # TLS: "keys" are inside of the capture, or it stays "closed"
 
 
 @dataclass
@@ -51,6 +52,11 @@ class Context:
     raws: dict[str, Path] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     _dumps: list[Tcpdump] = field(default_factory=list)
+
+    @property
+    def key_log(self) -> Path:
+        """Where a side of TLS writes its secrets."""
+        return self.folder / "keys.log"
 
     @property
     def clock(self) -> VirtualTime:

@@ -35,7 +35,7 @@ def write_pcap(raw: Path, target: Path, shift: Shift, *, nanoseconds: bool = Fal
             file.write(struct.pack("<IIII", seconds, rest // unit_ns, len(octets), original) + octets)
 
 
-def write_pcapng(raws: dict[str, Path], target: Path, shift: Shift, comment: str) -> None:
+def write_pcapng(raws: dict[str, Path], target: Path, shift: Shift, comment: str, secrets: bytes = b"") -> None:
     """One section, one interface with nanoseconds for each file, all packets in time order; gzip by name."""
 
     def blocks() -> Iterator[bytes]:
@@ -46,6 +46,8 @@ def write_pcapng(raws: dict[str, Path], target: Path, shift: Shift, comment: str
             options = _option(2, name.encode()) + _option(9, b"\x09") + _END
             yield _block(1, struct.pack("<HHI", link, 0, snaplen) + options)
             packets += [(shift(time_ns), number, original, octets) for time_ns, original, octets in found]
+        if secrets:  # a TLS key log: draft-ietf-opsawg-pcapng §4.7
+            yield _block(10, struct.pack("<II", 0x544C534B, len(secrets)) + secrets + bytes(-len(secrets) % 4))
         for time_ns, number, original, octets in sorted(packets, key=lambda packet: packet[0]):
             head = struct.pack("<IIIII", number, time_ns >> 32, time_ns & 0xFFFFFFFF, len(octets), original)
             yield _block(6, head + octets + bytes(-len(octets) % 4))

@@ -32,6 +32,7 @@ from samples.faulty import FAULTY
 from samples.faulty_frames import FRAMES
 from samples.files import write_pcap, write_pcapng
 from samples.networks import NETWORKS
+from samples.secured import SECURED
 from samples.virtual_time import VirtualTime
 from samples.wire import Log, Site
 
@@ -39,7 +40,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from tshark_oracle import Decoded, websocket_texts
 
 FOLDER = Path(__file__).parent
-SCENARIOS = {scenario.name: scenario for scenario in [*CLEAN, *NETWORKS, *FAULTY, *FRAMES]}
+SCENARIOS = {scenario.name: scenario for scenario in [*CLEAN, *NETWORKS, *FAULTY, *FRAMES, *SECURED]}
 BEGIN = "2026-03-02T06:00:00+00:00"
 KINDS = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 
@@ -62,7 +63,9 @@ def record(scenario: Scenario, npm: Path | None) -> None:
             (raw,) = context.raws.values()
             write_pcap(raw, target, shift, nanoseconds=scenario.nanoseconds)
         else:
-            write_pcapng(context.raws, target, shift, f"ocpp-inspect sample {scenario.name}: {scenario.title}")
+            secrets = context.key_log.read_bytes() if scenario.secured == "keys" else b""
+            comment = f"ocpp-inspect sample {scenario.name}: {scenario.title}"
+            write_pcapng(context.raws, target, shift, comment, secrets)
     log.write()
     describe(scenario, context, target)
 
@@ -72,7 +75,8 @@ def npm_only(scenario: Scenario) -> bool:
 
 
 def describe(scenario: Scenario, context: Context, capture: Path) -> None:
-    decoded = websocket_texts(capture, scenario.ports, reorder=scenario.complete)
+    is_tls = bool(scenario.secured)
+    decoded = websocket_texts(capture, scenario.ports, reorder=scenario.complete, is_tls=is_tls)
     entries = [json.loads(line) for line in context.log.lines]
     entries = [entry for entry in entries if "other" not in entry]
     sent = [entry for entry in entries if entry["did"] == "sent"]
@@ -95,6 +99,8 @@ def describe(scenario: Scenario, context: Context, capture: Path) -> None:
             "again": f"python -m samples.record {'--npm FOLDER ' if npm_only(scenario) else ''}{scenario.name}",
         },
     }
+    if scenario.secured:
+        about["secured"] = scenario.secured
     if scenario.note:
         about["note"] = scenario.note
     yaml = YAML()

@@ -139,6 +139,7 @@ class Site:
         subprotocols: tuple[str, ...] = ("ocpp1.6",),
         compression: str | None = None,
         extensions: Any = None,
+        ssl: Any = None,
     ) -> AsyncIterator[Server]:
         """A CSMS on `websockets`; `make` builds the message handler of one connection (an `ocpp` ChargePoint)."""
 
@@ -163,6 +164,7 @@ class Site:
             process_request=self._admit,
             select_subprotocol=choose if self.lax else None,
             ping_interval=None,
+            ssl=ssl,
             server_header="example-csms/1.0",
         ) as server:
             yield server

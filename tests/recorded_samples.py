@@ -22,6 +22,7 @@ class Sample:
         self.about: dict[str, Any] = YAML(typ="safe").load(description)
         self.name: str = self.about["name"]
         self.capture = FOLDER / self.about["file"]
+        self.is_tls = "secured" in self.about
         self.complete: bool = self.about["complete"]
         self.servers = tuple(f":{port}" for port in self.about["ports"])
 

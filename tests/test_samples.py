@@ -40,7 +40,7 @@ def test_every_file_belongs_to_a_sample() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_description_is_complete(name: str) -> None:
     about = SAMPLES[name].about
-    assert KEYS <= set(about) <= KEYS | {"note"}
+    assert KEYS <= set(about) <= KEYS | {"note", "secured"}
     assert {"stack", "versions", "captured", "times", "again"} <= set(about["provenance"])
     assert about["name"] == name
 

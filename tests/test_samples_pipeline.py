@@ -58,7 +58,7 @@ def test_we_decode_nothing_but_what_was_sent(name: str, databases: dict[str, duc
     seen = dialogue(decoded(databases[name]))
     for key, texts in seen.items():
         assert is_part_of(texts, sent[key])
-    if name != "joined-midway-deflate":  # its history is lost with its beginning
+    if name not in ("joined-midway-deflate", "wss-without-keys"):  # history lost with its beginning; no keys
         assert sum(map(len, seen.values())) > 0.5 * sum(map(len, sent.values()))
 
 
@@ -67,7 +67,9 @@ def test_we_decode_nothing_but_what_was_sent(name: str, databases: dict[str, duc
 def test_we_decode_what_tshark_decodes_in_its_order(name: str, databases: dict[str, duckdb.DuckDBPyConnection]) -> None:
     sample = SAMPLES[name]
     theirs = defaultdict(list)
-    for message in websocket_texts(sample.capture, sample.about["ports"], reorder=sample.complete):
+    for message in websocket_texts(
+        sample.capture, sample.about["ports"], reorder=sample.complete, is_tls=sample.is_tls
+    ):
         sender = "csms" if message.source.endswith(sample.servers) else "station"
         if message.text.decode() not in sample.others:
             theirs[message.stream].append((sender, message.text.decode()))

@@ -11,13 +11,14 @@ from recorded_samples import SAMPLES, Dialogue, Sample, is_part_of
 from tshark_oracle import Decoded, websocket_texts
 
 pytestmark = pytest.mark.tshark
-UNREADABLE = {"joined-midway", "joined-midway-deflate"}  # tshark follows no WebSocket whose handshake it did not see
+UNREADABLE = {"joined-midway", "joined-midway-deflate", "wss-without-keys"}
+"""tshark follows no WebSocket whose handshake it did not see, and nobody decrypts without keys."""
 
 
 @cache
 def seen_by_tshark(name: str) -> list[Decoded]:
     sample = SAMPLES[name]
-    return websocket_texts(sample.capture, sample.about["ports"], reorder=sample.complete)
+    return websocket_texts(sample.capture, sample.about["ports"], reorder=sample.complete, is_tls=sample.is_tls)
 
 
 def dialogue_of(sample: Sample, messages: Iterable[Decoded]) -> Dialogue:

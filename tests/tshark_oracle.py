@@ -25,9 +25,14 @@ class Decoded(NamedTuple):
 
 
 def websocket_texts(
-    path: Path, http_ports: Iterable[int] = (), *, reorder: bool = True, key_log: Path | None = None
+    path: Path,
+    http_ports: Iterable[int] = (),
+    *,
+    reorder: bool = True,
+    key_log: Path | None = None,
+    is_tls: bool = False,
 ) -> list[Decoded]:
-    """All text messages in the order of the frames that complete them; with a key log those inside of TLS.
+    """All text messages in the order of the frames that complete them; in TLS with a key log, or secrets inside.
 
     `reorder` lets tshark wait for late segments; it then stops at the first segment that the capture lacks, so a
     capture with holes is read without it.
@@ -36,8 +41,9 @@ def websocket_texts(
     command += ["-o", f"tcp.reassemble_out_of_order:{str(reorder).upper()}"]
     command += ["-J", "frame ip ipv6 tcp websocket data-text-lines"]
     for port in http_ports:
-        command += ["-d", f"tcp.port=={port},{'http' if key_log is None else 'tls'}"]
-        command += [] if key_log is None else ["-d", f"tls.port=={port},http", "-o", f"tls.keylog_file:{key_log}"]
+        command += ["-d", f"tcp.port=={port},{'tls' if is_tls or key_log else 'http'}"]
+        command += ["-d", f"tls.port=={port},http"] if is_tls or key_log else []
+    command += ["-o", f"tls.keylog_file:{key_log}"] if key_log is not None else []
     found: list[Decoded] = []
     # Nobody's preferences and plugins: an installed dissector for OCPP would show the texts in another way.
     bare = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}

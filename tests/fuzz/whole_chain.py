@@ -39,12 +39,15 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.network import Network
 from ocpp_inspect.pipeline.chain import Chain
+from ocpp_inspect.pipeline.keys import CaptureSecrets
 from ocpp_inspect.resources import data_directory
 from ocpp_inspect.store.columns import Columns
 from ocpp_inspect.tcp import Tcp
+from ocpp_inspect.tls import Keys
 from ocpp_inspect.websocket import WebSockets
 
 RULES = Program(load_rules([data_directory("rules")], select=(), ignore=()), load_monitor)  # compiled once
+SAMPLE_FOLDER = Path(__file__).parents[2] / "samples"
 ROUNDS = int(os.environ.get("OCPP_INSPECT_FUZZ_ROUNDS", "1"))
 # Every process of a parallel run must name its tests alike: pytest-xdist gives a run a random name that all share.
 FRESH_SEED = (
@@ -98,9 +101,20 @@ class Result:
     unreadable: int = 0  # at most so many blocks of a pcapng have a frame number but could not be read
 
 
+def sample_keys() -> Keys:
+    """What opens the TLS samples, whatever damage does to the block that holds it."""
+    keys = Keys()
+    for path in sorted(SAMPLE_FOLDER.glob("wss-*.gz")):
+        with CaptureReader([path]) as reader:
+            for _ in reader:
+                pass
+            CaptureSecrets(keys).take(reader.captures)
+    return keys
+
+
 def chain_of(*, columns: bool = True, index: int = 0, count: int = 1) -> Chain:
     """The chain of a worker; `columns=False` forces every lane that looks at one item at a time."""
-    chain = Chain(RULES, index=index, count=count)
+    chain = Chain(RULES, index=index, count=count, keys=sample_keys())
     if not columns:
         chain.network = Network(fast=False)
         chain.tcp = Tcp(per_item=True)
