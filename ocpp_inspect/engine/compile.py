@@ -58,7 +58,8 @@ def _is_false(value: Any) -> bool:
 
 
 RUNTIME: Final[dict[str, Any]] = {
-    "__builtins__": {"type": type, "dict": dict, "any": any, "all": all, "len": len, "float": float},
+    "__builtins__": {"type": type, "dict": dict, "any": any, "all": all, "len": len, "float": float,
+                     "Exception": Exception},
     "_compare": _compare,
     "_is_false": _is_false,
     "_get": functions.get,
@@ -206,9 +207,19 @@ class RuleCompiler:
         if rule.expect is not None:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
-            return [f"w = st.slots[{self._verb_slot}]",
-                    f"if w is _EMPTY or not w.asleep: "
-                    f"st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})"]  # fmt: skip
+            # The usual case in place: a station's messages meet a dozen Python rules, and watch() costs 0.3 µs.
+            return [
+                f"w = S[{self._verb_slot}]",
+                "if w is _EMPTY or st.failed:",
+                f"    st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})",
+                "    return",
+                "if w.asleep: return",
+                "try: remarks = w.feed(m)",
+                "except Exception as error:",
+                f"    st.engine.failed(st, {judge}, {self._verb_slot}, error, m)",
+                "    return",
+                f"if remarks != (): st.engine.tell(m, st, {judge}, {self._verb_slot}, remarks)",
+            ]
         return [f"{judge}.violate(m, st, key)"]
 
     def _open_lines(self, names: _Names, within: Within) -> list[str]:

@@ -159,16 +159,24 @@ class Engine:
         watcher = st.slots[slot]
         if watcher is EMPTY:
             watcher = st.slots[slot] = monitor()
-        if st.failed and slot in st.failed:
+        if watcher.asleep or (st.failed and slot in st.failed):
             return
         try:
             remarks = watcher.feed(m)
-            if remarks != ():
-                remarks = tuple(remarks)  # a generator runs here
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
-            self._failed(st, judge, slot, error, m)
+            self.failed(st, judge, slot, error, m)
             return
-        for remark in remarks:
+        if remarks != ():
+            self.tell(m, st, judge, slot, remarks)
+
+    def tell(self, m: OcppItem, st: StationState, judge: Judge, slot: int, remarks: Iterable[Remark]) -> None:
+        """Tell what a Python rule remarked."""
+        try:
+            told = tuple(remarks)  # a generator runs here
+        except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
+            self.failed(st, judge, slot, error, m)
+            return
+        for remark in told:
             self._say(st, judge, remark)
 
     # ------------------------------------------------------------------------------------------------ events
@@ -321,12 +329,12 @@ class Engine:
         try:
             remarks: Iterable[Remark] = tuple(getattr(st.slots[slot], method)(now_ns))
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
-            self._failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
+            self.failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
             return
         for remark in remarks:
             self._say(st, judge, remark)
 
-    def _failed(self, st: StationState, judge: Judge, slot: int, error: Exception, item: OcppItem) -> None:
+    def failed(self, st: StationState, judge: Judge, slot: int, error: Exception, item: OcppItem) -> None:
         """A Python rule that raises is switched off for this station."""
         st.failed.add(slot)
         self.reached("pipeline.rule_failed", item, f"rule {judge.rule.id}: {type(error).__name__}: {error}")
