@@ -16,6 +16,15 @@ class Conversation(Monitor):
     Where the rule's `when` names Upgrade and ConnectionClosed, `cut_off` hears of both.
     """
 
+    # What a rule does not override is not called: most messages meet several such rules.
+    _judges = _learns = _owes = False
+
+    def __init_subclass__(cls) -> None:
+        """Note what the rule overrides."""
+        cls._judges = cls.judge is not Conversation.judge
+        cls._learns = cls.learn is not Conversation.learn
+        cls._owes = cls.due is not Conversation.due
+
     def feed(self, item: OcppItem) -> Iterable[Remark]:
         """Judge by what was known before, then learn."""
         if type(item) is OcppMessage:
@@ -23,10 +32,12 @@ class Conversation(Monitor):
             if type(payload) is not dict:
                 return ()
             request = item.request if type(item.request) is dict else {}
-            remarks = list(self.due(item.ts_ns)) if item.side == "station" else []
-            remarks += self.judge(item, payload, request)
-            self.learn(item, payload, request)
-            return remarks
+            remarks = list(self.due(item.ts_ns)) if self._owes and item.side == "station" else []
+            if self._judges:
+                remarks += self.judge(item, payload, request)
+            if self._learns:
+                self.learn(item, payload, request)
+            return remarks or ()
         if type(item) is Upgrade or type(item) is ConnectionClosed:
             self.cut_off(item.ts_ns)
         return ()

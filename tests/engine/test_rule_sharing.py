@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from ocpp_inspect.engine import functions
+from ocpp_inspect.engine import Conversation, Remark, functions
 from ocpp_inspect.engine.functions import either, index
 from ocpp_inspect.engine.sharing import Shared
 from ocpp_inspect.limits import EXPRESSION_PAIRS
+from ocpp_inspect.model import OcppMessage
 
 VALUES = [
     {"sampledValue": [{"measurand": "SoC", "value": 1}, {"value": 2}]},
@@ -82,3 +83,22 @@ def test_a_number_is_read_as_before(text: str) -> None:
     if wanted is not None and abs(wanted) >= 1e30:
         wanted = None
     assert functions.number(text) == wanted
+
+
+def test_a_conversation_calls_only_what_its_rule_overrides() -> None:
+    class Learner(Conversation):
+        def __init__(self) -> None:
+            self.learned: list[str] = []
+
+        def learn(self, item: OcppMessage, payload: dict[str, Any], request: dict[str, Any]) -> None:
+            self.learned.append(item.action)
+
+    class Owner(Learner):
+        def due(self, now_ns: int) -> list[Remark]:
+            return [Remark(message, f"{now_ns}")]
+
+    message = OcppMessage(1, 1, "A", "1.6", "station", 5, 1, 1, "CALL", "1", "Heartbeat", {}, b"", 0, False)
+    learner, owner = Learner(), Owner()
+    assert learner.feed(message) == ()
+    assert [remark.text for remark in owner.feed(message)] == ["5"]
+    assert learner.learned == owner.learned == ["Heartbeat"]
