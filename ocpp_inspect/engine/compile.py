@@ -128,7 +128,7 @@ class RuleCompiler:
             self._hang(remember.when, remember.where, remember.by or rule.by,
                        partial(self._remember_lines, remember.set))  # fmt: skip
         for item_class in {trigger.item_class for trigger in triggers}:
-            self._judge.describe[_ITEM_TYPE[item_class]] = self._describe(item_class)
+            self._judge.describe[_ITEM_TYPE[item_class]] = partial(self._describe_first, item_class)
 
     # ------------------------------------------------------------------------------------------------ functions
 
@@ -295,6 +295,11 @@ class RuleCompiler:
         lines += ["r = d.get(key)", "if r is None:", full, f"    r = d[key] = [None] * {len(self._names) + 1}"]
         lines += [f"r[{self._names.index(name)}] = x_{name}" for name in sets]
         return [*lines, "r[-1] = m.packet"] if proves else lines
+
+    def _describe_first(self, item_class: ItemClass, m: Any, st: StationState, key: Any) -> str:
+        """Write the function for the text of a finding when there is one: most rules of a run find nothing."""
+        written = self._judge.describe[_ITEM_TYPE[item_class]] = self._describe(item_class)
+        return written(m, st, key)
 
     def _describe(self, item_class: ItemClass) -> Callable[[Any, StationState, Any], str]:
         extra = {"within": repr(self._limit_text()), "max": repr(self._max())}
