@@ -27,7 +27,8 @@ def doctor() -> None:
         typer.echo(f"  {'ok  ' if good else ('MISS' if needed else 'none')}  {text}")
 
     typer.echo(f"ocpp-inspect {__version__} on Python {platform.python_version()}, {platform.platform()}")
-    for name in ("numpy", "pyarrow", "duckdb", "orjson", "msgspec", "jsonschema-rs", "ocpp", "rich", "zstandard"):
+    libraries = ("numpy", "pyarrow", "duckdb", "orjson", "msgspec", "jsonschema-rs", "ocpp", "rich", "zstandard")
+    for name in (*libraries, "websockets"):
         try:
             line(True, f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

@@ -6,18 +6,22 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ocpp_inspect.limits import MESSAGE_BYTES
 from ocpp_inspect.ocpp.identity import station_from_path
 from ocpp_inspect.replay.dialogue import Dialogue, ReplayError, Settings, Stage, Tell
 from ocpp_inspect.replay.outcome import Outcome
 from ocpp_inspect.replay.recording import Recording, Said
+from ocpp_inspect.replay.renewal import ids_in
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
+
+_LOOK_S: Final = 0.02
 
 
 @dataclass(slots=True)
@@ -43,6 +47,12 @@ class _Csms:
                         if said.sender == "csms" and said.kind in ("CALL", "SEND", "INVALID")]  # fmt: skip
         self._boot_ns = min((said.ts_ns for visit in stage.recording.visits for said in visit.messages
                              if said.action == "BootNotification"), default=2**63)  # fmt: skip
+        self._transactions: dict[Any, int] = {}  # recorded transactionId → when the station first named it
+        for visit in stage.recording.visits:
+            for said in visit.messages:
+                for name, value in ids_in(said.payload) if said.sender == "station" and said.kind == "CALL" else ():
+                    if name == "transactionId":
+                        self._transactions.setdefault(value, said.ts_ns)
         self._has_begun = False
 
     def subprotocol(self, _socket: ServerConnection, offered: Sequence[Any]) -> Any:
@@ -82,6 +92,7 @@ class _Csms:
             await stage.until(said.ts_ns)
             if said.ts_ns > self._boot_ns:
                 await self._booted()
+            await self._named(said)
             await self._send(said, sent)
         if stage.settings.speed:
             await stage.until(stage.recording.last_ns)
@@ -96,6 +107,18 @@ class _Csms:
         """Wait for the charger to boot where the recorded one had: before, many refuse everything (1.6 §4.2)."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stage.booted.wait(), self._stage.settings.timeout_s)
+
+    async def _named(self, said: Said) -> None:
+        """Wait until the charger has named, or been given, the transaction that a CALL is about."""
+        named = self._transactions
+        waited_for = {(name, value) for name, value in ids_in(said.payload)
+                      if name == "transactionId" and named.get(value, said.ts_ns) < said.ts_ns}  # fmt: skip
+        deadline_s = time.monotonic() + self._stage.settings.timeout_s
+        while waited_for & self._stage.renewal.unknown(said):
+            if time.monotonic() > deadline_s:
+                self._stage.note(f"{said.action} is sent with the recorded transactionId: the charger has shown none")
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def _send(self, said: Said, sent: list[Said]) -> None:
         while True:

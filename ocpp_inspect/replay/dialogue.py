@@ -259,6 +259,9 @@ class Dialogue:
         else:
             text = orjson.dumps([4, call.unique_id, answer.error_code, "", {}]).decode()
         await self._transmit(text)
+        if answer.exchange is not None:  # the ids that it gives are those of now
+            given = answer.exchange.answer.payload
+            stage.renewal.learn(given, read_frame(read(text if isinstance(text, bytes) else text.encode())[0]).payload)
         if call.action == "BootNotification":
             stage.booted.set()
         stage.note(f"{'<' if stage.role == 'station' else '>'} {call.action}: answered, {answer.why}")

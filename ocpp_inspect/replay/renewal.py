@@ -67,6 +67,10 @@ class Renewal:
             if type(now) in (int, str):
                 self._ids[name, value] = now
 
+    def unknown(self, said: Said) -> set[tuple[str, Any]]:
+        """(member, recorded value) of every id in it whose counterpart of now is not known yet."""
+        return {(name, value) for _, name, value in _linked(said.payload) if (name, value) not in self._ids}
+
     def text(self, said: Said, unique_id: str) -> str | bytes:
         """What to send for a recorded CALL, SEND or answer; as it was when it is no well-formed message."""
         at = _PAYLOAD_AT.get(said.kind)
@@ -103,6 +107,11 @@ class Renewal:
 
     def _makes_up(self, said: Said, name: str) -> bool:
         return self._role == "station" and name == "transactionId" and said.version.startswith("2")
+
+
+def ids_in(payload: Any) -> set[tuple[str, Any]]:
+    """(member, value) of every id in a payload that is followed."""
+    return {(name, value) for _, name, value in _linked(payload)}
 
 
 def _linked(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, Any]]:

@@ -34,6 +34,10 @@ class Clock:
     def text(self) -> str:
         return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    async def sleep(self, _seconds: float) -> None:
+        """Pauses of a day take no time here."""
+        await asyncio.sleep(0)
+
 
 class Site:
     """What the sample stacks know of their site."""

@@ -19,6 +19,7 @@ from ocpp_inspect.replay.csms import Listener
 from ocpp_inspect.replay.csms import play as play_csms
 from ocpp_inspect.replay.dialogue import ReplayError, Settings
 from ocpp_inspect.replay.station import Target, play
+from samples.stack2x import Station201
 from samples.stack16 import Station16
 
 MAX = Settings(speed=0, timeout_s=5)
@@ -214,8 +215,9 @@ def test_as_csms_a_real_station_gets_the_recorded_answers_and_calls(tmp_path: Pa
             station.route_message = listening  # type: ignore[method-assign]
             running = asyncio.create_task(station.start())
             await station.boot()
-            started = await station.ask("StartTransaction", connector_id=1, id_tag="04A2B3C4", meter_start=0,
-                                        timestamp="2026-01-01T00:00:00Z")  # fmt: skip
+            for _ in range(3):
+                started = await station.ask("StartTransaction", connector_id=1, id_tag="04A2B3C4", meter_start=0,
+                                            timestamp="2026-01-01T00:00:00Z")  # fmt: skip
             await station.ask("DataTransfer", vendor_id="nobody")
             await asyncio.sleep(0.5)
             running.cancel()
@@ -249,7 +251,8 @@ async def command(*arguments: str) -> tuple[int, str, str]:
 def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
     async def both() -> None:
         async with csms(Csms16, "ocpp1.6", 301) as (port, peers):
-            common = [str(SAMPLES / "reordered.pcap"), "--to", f"ws://127.0.0.1:{port}/ocpp", "--speed", "max"]
+            recording_of(tmp_path, "reordered")
+            common = [str(tmp_path / "reordered.duckdb"), "--to", f"ws://127.0.0.1:{port}/ocpp", "--speed", "max"]
             code, out, err = await command(*common)
             assert (code, err.count("password")) == (1, 2), err
             assert "$.interval  recorded 300, now 301" in out
@@ -323,7 +326,7 @@ def test_the_replay_itself_is_recorded(tmp_path: Path) -> None:
     async def as_station() -> None:
         async with csms(Csms16, "ocpp1.6", 300) as (port, peers):
             code, out, err = await command(
-                str(SAMPLES / "reordered.pcap"),
+                str(tmp_path / "reordered.duckdb"),
                 "--to",
                 f"ws://127.0.0.1:{port}/ocpp",
                 "--speed",
@@ -361,3 +364,48 @@ def test_the_replay_itself_is_recorded(tmp_path: Path) -> None:
     asyncio.run(as_csms())
     [third] = read(tmp_path / "third.duckdb", None).visits
     assert [said.action for said in third.messages] == ["Heartbeat", "Heartbeat"]
+
+
+def test_as_csms_a_transaction_of_2_is_meant_by_its_living_name(tmp_path: Path) -> None:
+    recording = recording_of(tmp_path, "ocpp201-day")
+    recorded = {said.action: said.payload["transactionId"] for said in recording.visits[0].messages
+                if said.sender == "csms" and said.action in ("RequestStopTransaction", "GetTransactionStatus")
+                and said.kind == "CALL"}  # fmt: skip
+
+    async def play_both() -> tuple[list[Any], list[str]]:
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        playing = asyncio.create_task(
+            play_csms(recording, Listener("127.0.0.1", 0), MAX, lambda _: None, ready=port.set_result)
+        )
+        asked: list[Any] = []
+        names: list[str] = []
+        url = f"ws://127.0.0.1:{await port}/{recording.station}"
+        async with connect(url, subprotocols=["ocpp2.0.1"], ping_interval=None) as socket:  # type: ignore[list-item]
+            station = Station201(recording.station, socket, Site(300))  # type: ignore[arg-type]
+            route = station.route_message
+
+            async def listening(text: str) -> None:
+                asked.append(json.loads(text))
+                await route(text)
+
+            station.route_message = listening  # type: ignore[method-assign]
+            running = asyncio.create_task(station.start())
+            await station.boot()
+            for number in range(3):
+                transaction = await station.begin(1, "04A2B3C4D5E680")
+                names.append(transaction.id)
+                await asyncio.sleep(0.1)
+                await station.end(1, transaction, "04A2B3C4D5E680")
+                if number < 2:
+                    assert not any(message[2] == "GetTransactionStatus" for message in asked if message[0] == 2)
+            await asyncio.sleep(0.5)
+            running.cancel()
+        await asyncio.wait_for(playing, 20)
+        return asked, names
+
+    asked, names = asyncio.run(play_both())
+    meant = {message[2]: message[3]["transactionId"] for message in asked
+             if message[0] == 2 and "transactionId" in message[3]}  # fmt: skip
+    assert set(meant) == set(recorded)
+    assert set(meant.values()) <= set(names)
+    assert meant["GetTransactionStatus"] == names[2], "the third one, as it was recorded"
