@@ -159,10 +159,10 @@ class Engine:
         watcher = st.slots[slot]
         if watcher is EMPTY:
             watcher = st.slots[slot] = monitor()
-        if watcher.asleep or (st.failed and slot in st.failed):
+        if st.failed and slot in st.failed:
             return
         try:
-            remarks = watcher.feed(m)
+            remarks = () if watcher.asleep else watcher.feed(m)
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
             self.failed(st, judge, slot, error, m)
             return
