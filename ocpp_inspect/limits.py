@@ -105,16 +105,17 @@ TOTAL_HELD_BYTES: Final = 64 * 1024 * 1024
 WINDOW_BYTES: Final = 16 * 1024 * 1024
 """How far from the expected octet a segment, RST or acknowledgment is believed: above every default receive window."""
 
-HOLE_NS: Final = 20_000_000
-"""20 ms: how long a hole that the peer acknowledged stays open when octets behind it wait. Capture queues reorder by
-less; waiting longer would give the octets behind the hole a wrong time."""
+HOLE_NS: Final = 1_000_000_000
+"""1 s: how long a hole that the peer acknowledged stays open when octets behind it wait. Capture queues reorder by
+milliseconds, tools that shuffle or merge by more; the octets that wait keep their time."""
 
 HOLE_PACKETS: Final = 32
-"""Packets of the connection after which the same hole is given up earlier: more are never reordered."""
+"""Packets of the connection after which the same hole is given up earlier: more are never reordered. Octets of the
+other side that answer to what is in the hole wait as long."""
 
 ACKNOWLEDGED_NS: Final = 1_000_000_000
-"""1 s: how long octets that the peer acknowledged may be missing when nothing waits behind them. Generous: captures
-merged from two places may show an acknowledgment well before its octets, and nothing is late meanwhile."""
+"""1 s: how long octets that the peer acknowledged may be missing when nothing waits behind them. Captures merged
+from two places may show an acknowledgment well before its octets. What answers to them waits meanwhile."""
 
 UNHEARD_NS: Final = 3_000_000_000
 """3 s: how long a hole stays open when no packet of the peer was ever captured, so none can acknowledge it."""

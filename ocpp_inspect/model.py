@@ -169,7 +169,8 @@ class StreamData(msgspec.Struct, gc=False):
     """Contiguous new bytes of one direction; `packet` is the packet whose arrival made them deliverable.
 
     Bytes that waited behind a hole which was given up name the packet with which they had all come, so that evidence
-    points to the frame that holds them; `ts_ns` and `position` are those of the giving up (see StreamGap).
+    points to the frame that holds them; their `ts_ns` is when they had come, `position` that of the giving up.
+    Octets that answer to some of the other side that were captured later come behind those, with their own packet.
     """
 
     connection: int

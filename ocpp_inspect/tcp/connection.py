@@ -5,8 +5,7 @@ Longer than most modules, because the state of one connection is one idea: every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections import deque
 
 from ocpp_inspect import limits
 from ocpp_inspect.model import (
@@ -20,65 +19,19 @@ from ocpp_inspect.model import (
     StreamItem,
     StreamOpened,
 )
-from ocpp_inspect.tcp.direction import Direction, Run
+from ocpp_inspect.tcp.direction import CHUNK_OVERHEAD_BYTES, Direction, Run
 from ocpp_inspect.tcp.history import History
+from ocpp_inspect.tcp.segment import ACK, FIN, RST, SEQUENCE_MASK, SYN, URG, Bounds, Postponed, Ready, Segment, end_of
 from ocpp_inspect.tcp.timeline import NEVER
-
-FIN: Final = 1
-SYN: Final = 2
-RST: Final = 4
-ACK: Final = 16
-URG: Final = 32
-SEQUENCE_MASK: Final = 0xFFFFFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The bounds of this room; see limits.py for their reasons."""
-
-    connections: int = limits.CONNECTIONS
-    held_bytes: int = limits.HELD_BYTES
-    total_held_bytes: int = limits.TOTAL_HELD_BYTES
-    window_bytes: int = limits.WINDOW_BYTES
-    hole_ns: int = limits.HOLE_NS
-    hole_packets: int = limits.HOLE_PACKETS
-    acknowledged_ns: int = limits.ACKNOWLEDGED_NS
-    unheard_ns: int = limits.UNHEARD_NS
-    remembered_positions: int = limits.REMEMBERED_POSITIONS
-    clock_positions: int = limits.CLOCK_POSITIONS
-    stale_hole_ns: int = limits.STALE_HOLE_NS
-    idle_ns: int = limits.IDLE_NS
-    closing_idle_ns: int = limits.CLOSING_IDLE_NS
-    half_closed_idle_ns: int = limits.HALF_CLOSED_IDLE_NS
-
-
-class Segment(NamedTuple):
-    """One segment of the per-item lane. `now_ns` is the capture's clock: the newest time up to here."""
-
-    packet: int
-    position: int
-    ts_ns: int
-    direction: int
-    seq: int
-    ack: int
-    flags: int
-    window: int
-    data: bytes
-    missing: int
-    now_ns: int
-
-
-def _end_of(stray: tuple[int, bytes]) -> int:
-    """The sequence number behind a segment."""
-    return (stray[0] + len(stray[1])) & SEQUENCE_MASK
 
 
 class Connection:
     """One TCP connection as an observer sees it. Items go to `out`, a list that the room lends."""
 
     __slots__ = (
-        "_bounds", "_counters", "_told", "accounted_bytes", "closed_by", "closed_reason", "count", "directions",
-        "due_ns", "first_position", "flow", "given_up_ns", "given_up_position", "history", "id", "last_ns",
+        "_bounds", "_counters", "_is_handing", "_origins", "_postponed", "_postponed_bytes", "_ready", "_told",
+        "accounted_bytes", "closed_by", "closed_reason", "count", "directions", "due_ns",
+        "first_position", "flow", "given_up_ns", "given_up_position", "history", "id", "last_ns",
         "last_packet", "last_position", "lost_bytes", "out", "scheduled_ns",
     )  # fmt: skip
 
@@ -97,6 +50,11 @@ class Connection:
         self.flow = flow
         self.id = first.packet
         self.directions = (Direction(), Direction())
+        self._postponed: tuple[deque[Postponed], deque[Postponed]] = (deque(), deque())  # see _must_wait
+        self._postponed_bytes = 0
+        self._ready: tuple[deque[Ready], deque[Ready]] = (deque(), deque())  # about to be handed on
+        self._is_handing = False
+        self._origins = [(-1, 0), (-1, 0)]  # position and packet that completed the octets handed on last, by direction
         self.count = 0  # packets, as far as the per-item lane saw them: only differences matter
         self.closed_by: int | None = None
         self.closed_reason: CloseReason | None = None
@@ -130,12 +88,13 @@ class Connection:
             and one.fin < 0 and two.fin < 0
             and not (one.lacks or two.lacks or one.is_stalled or two.is_stalled)
             and one.stray is None and two.stray is None
+            and not self._postponed_bytes
         )  # fmt: skip
 
     @property
     def held_bytes(self) -> int:
         """Octets and bookkeeping held for both directions."""
-        return self.directions[0].held_bytes + self.directions[1].held_bytes
+        return self.directions[0].held_bytes + self.directions[1].held_bytes + self._postponed_bytes
 
     @property
     def idle_ns(self) -> int:
@@ -158,9 +117,9 @@ class Connection:
             return False
         if self.is_over:
             return self._is_revived(segment, own)
-        if peer.stray is not None and segment.flags & ACK and segment.ack == _end_of(peer.stray):
+        if peer.stray is not None and segment.flags & ACK and segment.ack == end_of(peer.stray):
             return True
-        return own.stray is not None and segment.seq == _end_of(own.stray)
+        return own.stray is not None and segment.seq == end_of(own.stray)
 
     def _is_opened_anew(self, segment: Segment, own: Direction, peer: Direction) -> bool:
         """This SYN does not belong to the present connection."""
@@ -219,9 +178,15 @@ class Connection:
         if not own.is_known:
             own.begin(seq)
         if segment.data or segment.missing or flags & FIN:
-            if segment.data and peer.acked > peer.doubted and peer.acked > peer.next + 1:
+            is_lacking = peer.acked > peer.doubted and peer.acked > peer.next + 1
+            if segment.data and is_lacking and not self._postponed[1 - segment.direction]:
                 self._doubt(segment, peer)
-            self._take(segment, own, seq)
+            if self._must_wait(segment, own, peer, seq):
+                self._postpone(segment)
+            else:
+                self._take(segment, own, seq)
+        if self._postponed_bytes:
+            self._hand_on(segment.direction, [], segment.ts_ns, segment.position)
         if own.lacks or peer.lacks:
             self._give_up_overdue(segment)
             self._set_due()
@@ -240,21 +205,24 @@ class Connection:
     def pass_time(self, due_ns: int, position: int) -> None:
         """The capture's clock reached `due_ns` at `position`: give up the holes that this makes hopeless.
 
-        The loss and what waited behind it get the time they were due, not that of a later packet, but the packets that
+        The loss gets the time it was due, what waited behind it the time at which it had come; both the packets that
         show them.
         """
         for number in (0, 1):
             while self._due_of(number) <= due_ns:
-                self._hand_on(number, self.directions[number].give_up(), due_ns, position)
+                self._give_up(number, due_ns, position)
         self._gave_up_at(due_ns, position)
         if self.directions[0].is_complete and self.directions[1].is_complete:
             self._close("fin", self.closed_by)
 
     def give_up_first_hole(self, at: Segment, name: str, detail: str) -> None:
         """A bound was reached: the older hole of the fuller direction counts as lost."""
-        number = 0 if self.directions[0].held_bytes >= self.directions[1].held_bytes else 1
+        one, two = self.directions
+        number = 0 if one.held_bytes >= two.held_bytes else 1
+        if not self.directions[number].held:  # the octets wait for an acknowledged hole of the other side
+            number = 0 if one.lacks else 1
         self._tell(name, at, detail)
-        self._hand_on(number, self.directions[number].give_up(), at.ts_ns, at.position)
+        self._give_up(number, at.ts_ns, at.position)
         self._gave_up_at(at.ts_ns, at.position)
 
     # -------------------------------------------------------------------------------------------------- the parts
@@ -357,7 +325,7 @@ class Connection:
             self._compare(segment, data[: own.next - start], own.next_seq - (own.next - start))
         if start == own.next and not own.held and not missing:
             own.advance(len(data))
-            runs: list[Run] = [(start, data, segment.packet)]
+            runs: list[Run] = [(start, data, segment.packet, segment.now_ns)]
         elif end <= own.next:
             return
         else:
@@ -368,11 +336,36 @@ class Connection:
             runs = own.drain()
         if runs:
             own.ack_ns = segment.now_ns
-            self._hand_on(segment.direction, runs, segment.ts_ns, segment.position, segment.packet)
+            self._origins[segment.direction] = (segment.position, segment.packet)
+            packet, ts_ns, position = segment.packet, segment.ts_ns, segment.position
+            ready = [Ready(offset, run, packet, ts_ns, position) for offset, run, _, _ in runs]
+            self._hand_on(segment.direction, ready, ts_ns, position)
         while own.held_bytes > self._bounds.held_bytes:
             detail = f"{own.held_bytes} octets of memory wait for stream offset {own.next}"
             self._tell("tcp.hold_limit", segment, detail)
-            self._hand_on(segment.direction, own.give_up(), segment.ts_ns, segment.position)
+            self._give_up(segment.direction, segment.ts_ns, segment.position)
+
+    def _must_wait(self, segment: Segment, own: Direction, peer: Direction, seq: int) -> bool:
+        """Whether the octets answer to some that were not captured so far: those come first, or are given up first.
+
+        So a CALL that a capture recorded behind its answer is handed on before it. What fills a hole never waits.
+        """
+        if not (segment.data or segment.missing) or not peer.is_seen or segment.flags & SYN:
+            return False
+        if self._postponed[1 - segment.direction] and own.offset_of(seq) <= own.next:
+            return False
+        return self._answers_to(segment) > peer.next + 1
+
+    def _answers_to(self, segment: Segment) -> int:
+        """Up to which octet of the peer the sender of a segment had received."""
+        peer = self.directions[1 - segment.direction]
+        return min(peer.offset_of(segment.ack), peer.acked) if segment.flags & ACK else 0
+
+    def _postpone(self, segment: Segment) -> None:
+        self._postponed[segment.direction].append(Postponed(segment, self.count))
+        self._postponed_bytes += len(segment.data) + CHUNK_OVERHEAD_BYTES
+        if self._postponed_bytes > self._bounds.held_bytes:
+            self.give_up_first_hole(segment, "tcp.hold_limit", f"{self._postponed_bytes} octets of memory wait")
 
     def _compare(self, segment: Segment, data: bytes, seq: int) -> None:
         """Octets that were handed on already are compared with the captured segments that brought them."""
@@ -383,11 +376,14 @@ class Connection:
     def _give_up_overdue(self, segment: Segment) -> None:
         for number in (0, 1):
             while self._due_of(number) <= segment.now_ns or self._has_waited_long(number):
-                self._hand_on(number, self.directions[number].give_up(), segment.ts_ns, segment.position)
+                self._give_up(number, segment.ts_ns, segment.position)
 
     def _has_waited_long(self, number: int) -> bool:
         """So many packets followed an acknowledged hole that it is no matter of order."""
         own = self.directions[number]
+        waiting = self._postponed[1 - number]
+        if waiting and own.acked > own.next + 1:
+            return self.count - waiting[0].count >= self._bounds.hole_packets
         if not own.held:
             return False
         start, _, _, (_, since_count, _) = own.held[0]
@@ -397,13 +393,18 @@ class Connection:
         """When the first hole of this direction will not be filled any more."""
         own = self.directions[number]
         bounds = self._bounds
+        due_ns = NEVER
+        waiting = self._postponed[1 - number]
+        # One acknowledged octet behind the end may be a FIN that was not captured.
+        if own.acked > own.next + 1 and (waiting or not own.held):
+            due_ns = (waiting[0].segment.now_ns if waiting else own.ack_ns) + bounds.acknowledged_ns
         if not own.held:
-            # One acknowledged octet behind the end may be a FIN that was not captured.
-            return own.ack_ns + bounds.acknowledged_ns if own.acked > own.next + 1 else NEVER
+            return due_ns
         start, _, _, (since_ns, _, _) = own.held[0]
         if own.acked >= start:
-            return since_ns + bounds.hole_ns
-        return since_ns + (bounds.stale_hole_ns if self.directions[1 - number].is_seen else bounds.unheard_ns)
+            return min(due_ns, since_ns + bounds.hole_ns)
+        is_heard = self.directions[1 - number].is_seen
+        return min(due_ns, since_ns + (bounds.stale_hole_ns if is_heard else bounds.unheard_ns))
 
     def _set_due(self) -> None:
         self.due_ns = min(self._due_of(0), self._due_of(1))
@@ -415,7 +416,10 @@ class Connection:
     def _flush(self) -> None:
         ts_ns, position = self._end
         for number in (0, 1):
-            self._hand_on(number, self.directions[number].give_up_all(), ts_ns, position)
+            while self._postponed[1 - number] and self.directions[number].lacks:
+                self._give_up(number, ts_ns, position)
+        for number in (0, 1):
+            self._hand_on_given_up(number, self.directions[number].give_up_all(), ts_ns, position)
 
     @property
     def _end(self) -> tuple[int, int]:
@@ -433,19 +437,90 @@ class Connection:
             StreamClosed(self.id, self.flow.pair, ts_ns, self.last_packet, position, reason, closed_by, self.lost_bytes)
         )
 
-    def _hand_on(self, number: int, runs: list[Run], ts_ns: int, position: int, arrived: int = 0) -> None:
-        """`arrived` is the packet that made it possible; without one, each run names the packet that shows it."""
+    def _give_up(self, number: int, ts_ns: int, position: int) -> None:
+        """Count the first hole of a direction as lost since `ts_ns`."""
+        own = self.directions[number]
+        waiting = self._postponed[number]
+        behind = min(((own.offset_of(each.segment.seq), each.segment.packet) for each in waiting), default=None)
+        if behind is None or behind[0] > own.next:
+            self._hand_on_given_up(number, own.give_up(behind), ts_ns, position)
+            return
+        # No hole, but two sides that answer to each other: forged. Go on with what we have.
+        first = min(waiting, key=lambda each: own.offset_of(each.segment.seq))
+        waiting.remove(first)
+        self._resume(first.segment, 0, position)
+        self._hand_on(number, [], 0, position)
+
+    def _hand_on_given_up(self, number: int, runs: list[Run], ts_ns: int, position: int) -> None:
+        """The hole is lost since `ts_ns`; the octets behind it have the time at which they had all come."""
+        self._hand_on(
+            number,
+            [
+                Ready(offset, run, shown_by or self.last_packet, came_ns if isinstance(run, bytes) else ts_ns, position)
+                for offset, run, shown_by, came_ns in runs
+            ],
+            0,
+            position,
+        )
+
+    def _hand_on(self, number: int, runs: list[Ready], at_ns: int, position: int) -> None:
+        """Hand runs on, and between them what the other side sent in answer to them and was postponed.
+
+        The postponed octets keep their packets; their time is not before `at_ns`, their position that of now.
+        """
+        ready, postponed = self._ready, self._postponed
+        ready[number].extend(runs)
+        if self._is_handing:
+            return
+        if not self._postponed_bytes:
+            while ready[number]:
+                self._say(number, ready[number].popleft())
+            return
+        self._is_handing = True
+        moved = True
+        while moved:
+            moved = False
+            for side in (0, 1):
+                waiting = postponed[1 - side]
+                handed = ready[side][0].offset if ready[side] else self.directions[side].next
+                for each in [each for each in waiting if self._answers_to(each.segment) <= handed + 1]:
+                    if each not in waiting:  # a bound was reached meanwhile
+                        continue
+                    waiting.remove(each)
+                    self._resume(each.segment, at_ns, position)
+                    moved = True
+            for side in (0, 1):
+                if ready[side]:
+                    self._say(side, ready[side].popleft())
+                    moved = True
+                    break
+        self._is_handing = False
+
+    def _resume(self, segment: Segment, at_ns: int, position: int) -> None:
+        """Take a segment that had waited. Its octets name its packet, or a later one that their own side needed."""
+        self._postponed_bytes -= len(segment.data) + CHUNK_OVERHEAD_BYTES
+        number = segment.direction
+        origin = max(self._origins[number], (segment.position, segment.packet))
+        self._take(
+            segment._replace(
+                packet=origin[1], ts_ns=max(segment.ts_ns, at_ns), position=max(segment.position, position)
+            ),
+            self.directions[number],
+            segment.seq,
+        )
+        self._origins[number] = origin
+
+    def _say(self, number: int, ready: Ready) -> None:
+        offset, run, packet, ts_ns, position = ready
         pair = self.flow.pair
-        for offset, run, shown_by in runs:
-            packet = arrived or shown_by or self.last_packet
-            if isinstance(run, bytes):
-                self._counters["octets"] += len(run)
-                self.out.append(StreamData(self.id, pair, number, ts_ns, packet, position, offset, run))
-            else:
-                self.lost_bytes += run
-                self._counters["gaps"] += 1
-                self._counters["lost_octets"] += run
-                self.out.append(StreamGap(self.id, pair, number, ts_ns, packet, position, offset, run))
+        if isinstance(run, bytes):
+            self._counters["octets"] += len(run)
+            self.out.append(StreamData(self.id, pair, number, ts_ns, packet, position, offset, run))
+        else:
+            self.lost_bytes += run
+            self._counters["gaps"] += 1
+            self._counters["lost_octets"] += run
+            self.out.append(StreamGap(self.id, pair, number, ts_ns, packet, position, offset, run))
 
     def _tell(self, name: str, at: Segment, detail: str) -> None:
         times = self._told.get(name, 0)
@@ -463,7 +538,7 @@ class Connection:
         own.begin(stray[0])
         own.is_seen = True
         own.advance(len(stray[1]))
-        self._hand_on(number, [(0, stray[1], self.last_packet)], self.last_ns, self.last_position)
+        self._hand_on(number, [Ready(0, stray[1], self.last_packet, self.last_ns, self.last_position)], 0, 0)
         detail = f"from sequence number {before} to {stray[0]}"
         self.out.append(
             Anomaly("tcp.sequence_jump", self.last_ns, self.last_packet, self.last_position, self.id, "unknown", detail)

@@ -22,8 +22,8 @@ Arrival: TypeAlias = tuple[int, int, int]
 Chunk: TypeAlias = tuple[int, int, bytes | None, Arrival]
 """Start and end offset, octets (None: the capture cut them off), and when they came."""
 
-Run: TypeAlias = tuple[int, bytes | int, int]
-"""Stream offset, octets or the length of a hole, and the packet that shows it: see `drain` and `give_up`."""
+Run: TypeAlias = tuple[int, bytes | int, int, int]
+"""Stream offset, octets or the length of a hole, the packet that shows it and its time: see `drain` and `give_up`."""
 
 
 def sequence_distance(later: int, earlier: int) -> int:
@@ -140,12 +140,12 @@ class Direction:
         That packet brought the run, or an earlier run if those came in another order: so a packet's runs stay together.
         """
         runs: list[Run] = []
-        taken = latest = 0
+        taken = latest = latest_ns = 0
         for start, end, data, arrival in self.held:
             if start > self.next:
                 break
-            latest = max(latest, arrival[2])
-            runs.append((start, end - start if data is None else data, latest))
+            latest, latest_ns = max(latest, arrival[2]), max(latest_ns, arrival[0])
+            runs.append((start, end - start if data is None else data, latest, latest_ns))
             self.advance(end - start)
             taken += 1
         if taken:
@@ -153,17 +153,20 @@ class Direction:
             del self.held[:taken]
         return runs
 
-    def give_up(self) -> list[Run]:
+    def give_up(self, behind: tuple[int, int] | None = None) -> list[Run]:
         """Count the first hole as lost, and take what follows on.
 
-        The hole is shown by the packet behind it, or by the acknowledgment of what was never captured.
+        The hole is shown by the packet behind it, or by the acknowledgment of what was never captured. It ends at
+        the octet of `behind` at the latest, (stream offset, packet): the caller has it.
         """
         end = self.held[0][0] if self.held else self.acked
+        shown_by = self.held[0][3][2] if self.held else self.ack_packet
+        if behind is not None and behind[0] < end:
+            end, shown_by = behind
         length = end - self.next
         if length <= 0:
             return []
-        shown_by = self.held[0][3][2] if self.held else self.ack_packet
-        runs: list[Run] = [(self.next, length, shown_by)]
+        runs: list[Run] = [(self.next, length, shown_by, 0)]
         self.advance(length)
         return runs + self.drain()
 
@@ -175,7 +178,7 @@ class Direction:
         end = max(self.acked, self.fin)
         # A single acknowledged octet behind the end is the FIN that was not captured, not data (RFC 9293 §3.4).
         if end > self.next and (self.fin >= 0 or end - self.next > 1):
-            runs.append((self.next, end - self.next, self.ack_packet if self.acked >= end else 0))
+            runs.append((self.next, end - self.next, self.ack_packet if self.acked >= end else 0, 0))
             self.advance(end - self.next)
         return runs
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from ocpp_inspect.limits import IDLE_FLOWS
 from ocpp_inspect.model import Anomaly, Flow, SegmentBatch, StreamBatch, StreamItem
-from ocpp_inspect.tcp.connection import Bounds, Connection, Segment
+from ocpp_inspect.tcp.connection import Connection
 from ocpp_inspect.tcp.history import History
+from ocpp_inspect.tcp.segment import Bounds, Segment
 from ocpp_inspect.tcp.slots import Rows, Slots
 from ocpp_inspect.tcp.timeline import NEVER, Clock, Timeline
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ocpp_inspect.model import Int64, SegmentBatch
-from ocpp_inspect.tcp.connection import ACK, FIN, RST, SYN, URG, Connection
+from ocpp_inspect.tcp.connection import Connection
+from ocpp_inspect.tcp.segment import ACK, FIN, RST, SYN, URG
 
 Rows = npt.NDArray[np.intp]
 Truth = npt.NDArray[np.bool_]

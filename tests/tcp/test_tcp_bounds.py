@@ -68,7 +68,7 @@ def test_tick_gives_up_holes_and_forgets_the_silent() -> None:
     for batch in batches([*handshake(), Seg(0, "A", 104, 501, b"d", at=10), Seg(1, "A", 501, 105, at=11)]):
         tcp.feed(batch)
     assert tcp.tick(12 * MILLISECOND) == []
-    assert story(tcp.tick(40 * MILLISECOND)) == ["4 at 5, 30 ms: > 0 lost 3", "4 at 5, 30 ms: > 3 d"]
+    assert story(tcp.tick(1040 * MILLISECOND)) == ["4 at 5, 1010 ms: > 0 lost 3", "4 at 5, 10 ms: > 3 d"]
     assert story(tcp.tick(limits.IDLE_NS)) == []
     assert story(tcp.tick(limits.IDLE_NS + 100 * SECOND)) == ["5: closed idle by None lost 3"]
     assert tcp.tracked_connections == 0
@@ -79,7 +79,7 @@ def test_dues_that_never_come_do_not_pile_up() -> None:
     tcp = Tcp()
     segments = handshake()
     for number in range(2000):
-        at = 25.0 * number + 4
+        at = 1_100.0 * number + 4
         segments.append(Seg(0, "A", 102 + 2 * number, 501, b"b", at=at))
         segments.append(Seg(1, "A", 501, 103 + 2 * number, at=at + 1))
     for batch in batches(segments, [500]):
@@ -90,11 +90,11 @@ def test_dues_that_never_come_do_not_pile_up() -> None:
 
 def test_finish_gives_up_what_was_due_before_the_end() -> None:
     hole = [*handshake(), Seg(0, "A", 104, 501, b"d", at=10), Seg(1, "A", 501, 105, at=11)]
-    assert story(run(hole, end_ns=SECOND))[1:] == [
-        "4 at 5, 30 ms: > 0 lost 3", "4 at 5, 30 ms: > 3 d", "5: closed end by None lost 3",
+    assert story(run(hole, end_ns=2 * SECOND))[1:] == [
+        "4 at 5, 1010 ms: > 0 lost 3", "4 at 5, 10 ms: > 3 d", "5: closed end by None lost 3",
     ]  # fmt: skip
     assert story(run(hole, end_ns=12 * MILLISECOND))[1:] == [
-        "4 at 5, 11 ms: > 0 lost 3", "4 at 5, 11 ms: > 3 d", "5: closed end by None lost 3",
+        "4 at 5, 11 ms: > 0 lost 3", "4 at 5, 10 ms: > 3 d", "5: closed end by None lost 3",
     ]  # fmt: skip
 
 
