@@ -383,7 +383,7 @@ class Connection:
         own = self.directions[number]
         waiting = self._postponed[1 - number]
         if waiting and own.acked > own.next + 1:
-            return self.count - waiting[0].count >= self._bounds.hole_packets
+            return self.count - waiting[0].packets >= self._bounds.hole_packets
         if not own.held:
             return False
         start, _, _, (_, since_count, _) = own.held[0]

@@ -55,7 +55,7 @@ class Postponed(NamedTuple):
     """A segment that answers to octets not captured so far, and the packets of the connection when it came."""
 
     segment: Segment
-    count: int
+    packets: int
 
 
 class Ready(NamedTuple):
