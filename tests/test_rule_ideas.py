@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -36,3 +37,9 @@ def test_every_idea_is_decided(page: ModuleType) -> None:
     assert sorted(set(left_out).difference(page.ideas())) == []
     open_ideas = [idea for idea in page.ideas() if idea not in made and idea not in left_out]
     assert [idea for idea in open_ideas if idea.rpartition("-")[0] not in UNDECIDED] == []
+
+
+def test_the_page_of_faults_names_rules_that_exist() -> None:
+    text = (ROOT / "docs" / "field-faults.md").read_text(encoding="utf-8")
+    made = {rule.id for rule in load_rules([ROOT / "rules"])}
+    assert sorted(set(re.findall(r"\b[A-Z][A-Z0-9]*-\d{3}\b", text)) - made) == []

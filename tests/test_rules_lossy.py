@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ocpp_inspect.capture import CaptureReader
-from ocpp_inspect.engine import Rule
+from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.model import Finding
 from ocpp_inspect.pipeline import Options
 from ocpp_inspect.pipeline.chain import Chain
@@ -22,8 +23,8 @@ DAMAGES = ["drop", "hole", "begin", "end", "one direction", "snap length", "twic
 
 
 @pytest.fixture(scope="module")
-def rules() -> list[Rule]:
-    return [rule for rule in built_in_and(Options()) if rule.id.startswith(("CON-", "FRM-", "RPC-", "SCH-", "SEC-"))]
+def rules() -> Program:
+    return Program(built_in_and(Options()), load_monitor)
 
 
 def records(octets: bytes) -> Iterator[bytes]:
@@ -59,7 +60,7 @@ def damage(kind: str, packets: list[bytes], rnd: random.Random) -> list[bytes]:
     return [copy for packet in packets for copy in ([packet] * 2 if rnd.random() < 0.1 else [packet])]
 
 
-def accusations(path: Path, rules: list[Rule]) -> list[Finding]:
+def accusations(path: Path, rules: Program) -> list[Finding]:
     chain, found = Chain(rules), []
     with CaptureReader([str(path)]) as reader:
         for batch in reader:
@@ -70,7 +71,7 @@ def accusations(path: Path, rules: list[Rule]) -> list[Finding]:
 
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", CLEAN)
-def test_what_the_capture_lacks_is_nobodys_fault(name: str, kind: str, rules: list[Rule], tmp_path: Path) -> None:
+def test_what_the_capture_lacks_is_nobodys_fault(name: str, kind: str, rules: Program, tmp_path: Path) -> None:
     octets = (SAMPLES / f"{name}.pcap").read_bytes()
     packets = list(records(octets))
     for seed in range(12 if kind == "drop" else 3):

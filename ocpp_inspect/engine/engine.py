@@ -267,6 +267,8 @@ class Engine:
             if st.slots[slot] is not EMPTY and slot not in st.failed:
                 st.slots[slot].forget()
         st.config_uncertain = bool(st.config)
+        st.sure.clear()  # a change may be among what was lost
+        st.facts.clear()
         absorb(st)
         if not m.connection:
             st.whole.clear()

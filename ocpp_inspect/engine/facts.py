@@ -19,7 +19,7 @@ _CHARACTERS: Final = 100
 def _learn(st: StationState, key: Any, value: Any) -> None:
     if type(key) is str and type(value) is str and len(key) <= _CHARACTERS and len(st.config) < _KEYS:
         st.facts.clear()
-        st.config[key] = value if len(value) <= 10 * _CHARACTERS else value[: 10 * _CHARACTERS]
+        st.config[key] = st.sure[key] = value if len(value) <= 10 * _CHARACTERS else value[: 10 * _CHARACTERS]
 
 
 def _entries(payload: Any, name: str) -> list[Any]:

@@ -19,7 +19,7 @@ _COMMON: Final = {
     "connection": "m.connection",
     "ts": "m.ts_ns / 1e9",
     "packet": "m.packet",
-    "config": "st.config",
+    "config": "st.sure",
     "complete": "(True if m.connection in st.whole else None)",
 }
 _LATENCY: Final = "(m.latency_ns / 1e9 if m.latency_ns >= 0 else None)"

@@ -48,7 +48,8 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "failed", "fresh", "heap",
-        "heard", "last_ns", "next_ns", "number", "open_waits", "slots", "station", "tables", "told", "torn", "untold",
+        "heard", "last_ns", "next_ns", "number", "open_waits", "slots", "station", "sure", "tables", "told", "torn",
+        "untold",
         "version", "whole",
     )  # fmt: skip
 
@@ -68,6 +69,7 @@ class StationState:
         self.config: dict[str, str] = {}
         self.config_uncertain = False
         self.facts: dict[int, Any] = {}  # shared source → what follows from `config` by it
+        self.sure: dict[str, str] = {}  # of `config`, what was learned since the last loss: rules may rely on it
         self.whole: set[int] = set()  # connections seen from their opening without a loss
         self.blind: dict[int, dict[str, bool]] = {}  # connection → side → for good
         self.version = ""

@@ -146,7 +146,8 @@ class Judge:
             return True
         if st.torn and st.torn.get(m.connection) == m.position:
             return True  # it waited behind the lost bytes: its answer may have been read before it
-        return st.config_uncertain and self.within is not None and bool(self.within.config)
+        within = self.within
+        return st.config_uncertain and within is not None and bool(within.config) and within.config not in st.sure
 
     def is_hidden(self, wait: Wait, connection: int, sides: Any) -> bool:
         """Whether bytes lost on `connection` from one of `sides` could have held what `wait` waits for."""

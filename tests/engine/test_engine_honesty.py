@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rule_making import Traffic, judge, make
 
-from ocpp_inspect.engine import Engine, Monitor, Remark
+from ocpp_inspect.engine import Engine, Monitor, Remark, run_examples
 from ocpp_inspect.engine.program import Program
+from ocpp_inspect.engine.reader import parse_rule
+from ocpp_inspect.ocpp import Ocpp
 
 UNANSWERED = make("when: CALL\nby: [call]\nexpect: {when: [CALLRESULT, CALLERROR], within: 30 s}\n")
 BOOT = make(
@@ -182,3 +185,52 @@ def test_an_upgrade_request_captured_in_part_offers_unknown() -> None:
     part = traffic.upgrade(0, offered=(), request_complete=False)
     assert verdicts([whole, traffic.closed(1, upgrade=whole)], rule) == ["violation", "violation"]
     assert verdicts([part, traffic.closed(1, upgrade=part)], rule) == []
+
+
+def test_what_a_station_told_of_its_configuration_is_unknown_behind_a_loss() -> None:
+    rule = parse_rule(
+        """
+id: TST-001
+name: interval-too-long
+title: t
+severity: info
+reference: r
+when: Heartbeat.request
+require: number(config.X) < 10
+message: m
+examples:
+  - |
+    0    < [2,"a","GetConfiguration",{"key":["X"]}]
+    0.1  > [3,"a",{"configurationKey":[{"key":"X","readonly":false,"value":"20"}]}]
+    1    > [2,"1","Heartbeat",{}]     # TST-001
+    2    loss < bytes=90
+    3    > [2,"2","Heartbeat",{}]
+    4    < [2,"b","GetConfiguration",{"key":["X"]}]
+    4.1  > [3,"b",{"configurationKey":[{"key":"X","readonly":false,"value":"20"}]}]
+    5    > [2,"3","Heartbeat",{}]     # TST-001
+""",
+        "config.yaml",
+    )
+    assert run_examples([rule], lambda: Ocpp().feed) == []
+
+
+def test_a_monitor_that_sleeps_wakes_with_the_next_connection(tmp_path: Path) -> None:
+    (tmp_path / "sleeper.py").write_text(
+        "from ocpp_inspect.engine import Monitor, Remark\n"
+        "class Sleeper(Monitor):\n"
+        "    def feed(self, item):\n"
+        "        self.asleep = True\n"
+        "        return [Remark(item, 'seen')]\n"
+    )
+    text = (
+        "id: TST-002\nname: sleeps-once\ntitle: t\nseverity: info\nreference: r\nwhen: CALL\n"
+        "python: sleeper.py:Sleeper\nmessage: m\nexamples:\n  - |\n"
+        "    0    open\n"
+        '    1    > [2,"1","Heartbeat",{}]     # TST-002\n'
+        '    2    > [2,"2","Heartbeat",{}]\n'
+        "    3    close\n"
+        "    4    open as=B\n"
+        '    5    > [2,"3","Heartbeat",{}]     # TST-002\n'
+    )
+    rule = parse_rule(text, str(tmp_path / "x.yaml"))
+    assert run_examples([rule], lambda: Ocpp().feed) == []
