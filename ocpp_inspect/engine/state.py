@@ -49,8 +49,7 @@ class StationState:
     __slots__ = (
         "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "failed", "fresh", "heap",
         "heard", "last_ns", "next_ns", "number", "open_waits", "slots", "station", "sure", "tables", "told", "torn",
-        "untold",
-        "version", "whole",
+        "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: int) -> None:

@@ -81,7 +81,7 @@ class Writer:
         elif type(node) is not ast.Call or not free or not self._share.is_of_item(free):
             return ""
         if free == _CONFIGURATION:
-            return self._share.fact(getattr(Writer({"config": "st.config"}, None), form)(node))
+            return self._share.fact(getattr(Writer({"config": "st.sure"}, None), form)(node))
         return self._share.once(getattr(Writer(self._names, None, TEMPORARY), form)(node))
 
     def truth(self, node: ast.expr) -> str:

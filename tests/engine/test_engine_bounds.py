@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_making import Traffic, judge, make
 
-from ocpp_inspect.engine import ANOMALIES, Engine
+from ocpp_inspect.engine import ANOMALIES, Engine, Monitor
 from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import RULE_KEYS, RULE_WAITS
@@ -116,7 +116,7 @@ def test_every_bound_is_reported() -> None:
     reached |= names(stations)
 
     def broken(_rule: Any) -> Any:
-        class Broken:
+        class Broken(Monitor):
             def feed(self, _item: Any) -> Any:
                 raise ValueError
 
