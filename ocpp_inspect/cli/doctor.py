@@ -16,6 +16,7 @@ def doctor() -> None:
     import importlib.metadata
     import platform
     import shutil
+    from importlib.util import find_spec
 
     from ocpp_inspect import __version__
 
@@ -28,7 +29,7 @@ def doctor() -> None:
 
     typer.echo(f"ocpp-inspect {__version__} on Python {platform.python_version()}, {platform.platform()}")
     libraries = ("numpy", "pyarrow", "duckdb", "orjson", "msgspec", "jsonschema-rs", "ocpp", "rich", "zstandard")
-    for name in (*libraries, "websockets"):
+    for name in (*libraries, "websockets", "cryptography"):
         try:
             line(True, f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
@@ -42,6 +43,8 @@ def doctor() -> None:
         found = shutil.which(program)
         line(found is not None, f"{program}: {found or f'not found; only needed for {purpose}'}", needed=False)
     _check_live(line)
+    has_uvloop = find_spec("uvloop") is not None
+    line(has_uvloop, "uvloop: installed" if has_uvloop else "uvloop: not found; the proxy is slower", needed=False)
     if broken:
         sys.exit(2)
 

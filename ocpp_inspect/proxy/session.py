@@ -107,7 +107,10 @@ class Session:
         """Octets of one side that did not go straight across."""
         self.is_active = True
         if self._directions is not None:
-            self._directions[leg.side].receive(octets)
+            direction = self._directions[leg.side]
+            direction.receive(octets)
+            if direction.is_direct and self._end is None:
+                self._arm()  # what had to be looked at is over
         elif leg.side == 1:
             self._read_answers(octets)
         elif self.phase == "connecting":
@@ -261,6 +264,8 @@ class Session:
             self._tap(0, http.mask_credentials(piece.octets))
             if settings.routes.find(self.station, head.target) is not to:
                 self._answer(421, "ocpp-inspect proxy: this path has another upstream; use another connection\n")
+                return False
+            if head.is_upgrade and self._is_refused(head):
                 return False
         if len(self._asked) >= HTTP_PIPELINE:
             self._limit(f"{HTTP_PIPELINE} requests wait for answers")

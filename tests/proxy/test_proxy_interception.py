@@ -235,6 +235,9 @@ def test_interception_begins_and_ends_while_the_connection_lives(way: str) -> No
         await eventually(lambda: len(pair.at_csms) == 6)
         assert pair.at_csms[:4] == ["change me 1", "change me 2", "changed", "keep"]
         assert pair.at_csms[5] == "and so on"
+        if way in ("plain", "no takeover"):  # elsewhere the compression history is followed
+            (session,) = running.relay._sessions
+            assert all(leg.forward is not None for leg in (session._client, session._upstream) if leg is not None)
 
     run(lambda: ignoring(with_pair(way, interceptor, use)))
     assert interceptor.seen[:2] == [("station", "change me 3"), ("station", "keep")]
