@@ -12,6 +12,8 @@ The rooms, in the order in which data flows (each hands on what `model` names):
     store       DuckDB
     report      timeline, findings, summary, json
 
+    replay      a recording                 → the same dialogue with a living CSMS or charger
+
 `pipeline` is the only module that knows every room; `cli` only parses arguments and sets exit codes.
 """
 

@@ -237,6 +237,7 @@ def _meddling(
     from ocpp_inspect.proxy.console.socket import ControlSocket
     from ocpp_inspect.proxy.meddler import Meddler
     from ocpp_inspect.proxy.scenario import load_scenario
+    from ocpp_inspect.proxy.scenario.language import holds_for_ever
 
     loaded = load_scenario(scenario) if scenario is not None else None
     meddler = Meddler(loaded, say, has_console=control is not None or prompts)
@@ -244,6 +245,9 @@ def _meddling(
     for socket in sockets:
         socket.claim()
     if loaded is not None:
+        endless = [step.name for step in loaded.steps if holds_for_ever(step)] if not (control or prompts) else []
+        if endless:
+            say(f"WARNING: {', '.join(endless)}: what is held waits for a console, and there is none (--control)")
         say(f"scenario {loaded.title}: {len(loaded.steps)} steps; what they touch is marked in the recording")
     if control is not None:
         say(f"console: ocpp-inspect console {control}")

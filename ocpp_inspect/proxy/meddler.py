@@ -148,12 +148,14 @@ class Meddler(Transparent):
     def message(self, message: Passing) -> Sequence[Action]:
         """What to do with a message."""
         connection, sender = message.link.connection, message.sender
+        pending = len(self.director.pending)
         view, decision = self.director.message(message)
         if view.kind in ("CALLRESULT", "CALLERROR", "CALLRESULTERROR"):
             injected = self._injected.pop((connection, sender, view.unique_id), None)
             if injected is not None:
                 self._settle(injected, message.text)
-                asyncio.get_running_loop().call_soon(self.reconsider)
+                if not self.wants(message.link):
+                    asyncio.get_running_loop().call_soon(self.reconsider)
                 return (Drop(f"{_KEPT}: {injected.action}", "proxy.answer_kept"),)
         if not message.is_control:
             self._let_pass(connection, sender)
@@ -163,7 +165,7 @@ class Meddler(Transparent):
             self._say(f"{message.link.station}: {problem}")
         for injection in decision.injections:
             self._schedule(message.link, injection)
-        if decision.step in {step.name for step in self.director.pending} or self._has_console:
+        if len(self.director.pending) != pending:  # every link is asked: only when something may have changed
             asyncio.get_running_loop().call_soon(self.reconsider)
         return self._actions(message, view.kind, view.action, decision, decision.waits)
 
@@ -216,8 +218,10 @@ class Meddler(Transparent):
         injected = Injected(link, to, unique_id, action, asyncio.get_running_loop().create_future())
         if len(self._injected) >= MEDDLER_INJECTED:
             self._settle(self._injected.pop(next(iter(self._injected))), None)
+        was_wanted = self.wants(link)
         self._injected[link.connection, to, unique_id] = injected
-        self.reconsider()
+        if not was_wanted:
+            self.reconsider()
         try:
             self._injector.inject(link.connection, to, text, note=note)
         except LinkGoneError:

@@ -162,7 +162,8 @@ def test_scenarios_are_changed_while_it_runs(tmp_path: Path) -> None:
     async def play() -> None:
         async with scene() as s, control(s, tmp_path / "c.sock") as path, s.station() as station:
             assert (await station.ask("Heartbeat")) is not None
-            code, out = await console(path, "scenario", f"scenario load {file}", "scenario")
+            with contextlib.chdir(tmp_path):  # named from the console's folder, not from the proxy's
+                code, out = await console(path, "scenario", "scenario load s.yaml", "scenario")
             assert code == 0
             assert "All beats fail: 1 steps" in out
             assert await station.ask("Heartbeat") is None

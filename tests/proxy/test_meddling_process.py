@@ -200,6 +200,16 @@ def test_what_cannot_begin_is_said(tmp_path: Path, arguments: list[str], words: 
     assert "Traceback" not in done.stderr
 
 
+def test_a_hold_that_nobody_can_release_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "hold.yaml").write_text("title: T\nsteps:\n  - {name: stop, when: CALL, do: hold}\n", "utf-8")
+    with ProxyProcess(tmp_path, "-u", "ws://127.0.0.1:9", "--scenario", str(tmp_path / "hold.yaml")) as proxy:
+        assert any("WARNING: stop: what is held" in line for line in proxy.said)
+    (tmp_path / "other").mkdir()
+    with ProxyProcess(tmp_path / "other", "-u", "ws://127.0.0.1:9", "--scenario", str(tmp_path / "hold.yaml"),
+                      "--control", str(tmp_path / "c")) as proxy:  # fmt: skip
+        assert not any("WARNING" in line for line in proxy.said)
+
+
 def test_scenario_check(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(SCENARIO, "utf-8")
     (tmp_path / "bad.yaml").write_text("title: T\nsteps:\n  - {when: Heartbeet, do: drop}\n", "utf-8")

@@ -68,7 +68,7 @@ class Terminal:
 
     def execute(self, line: str) -> bool:
         """Send one line and wait until it is done. Raises ConsoleError when the proxy has gone."""
-        self._send({"line": line})
+        self._send({"line": _with_whole_path(line)})
         return self._wait()
 
     def close(self) -> None:
@@ -151,6 +151,14 @@ class Terminal:
         line = readline.get_line_buffer()[: readline.get_endidx()]
         found = complete(line, self._stations, self._held)
         return found[state] + " " if state < len(found) else None
+
+
+def _with_whole_path(line: str) -> str:
+    """The proxy may run in another folder: a file is named from here."""
+    words = line.strip().split(maxsplit=2)
+    if words[:2] == ["scenario", "load"] and len(words) > 2:
+        return f"scenario load {Path(words[2]).absolute()}"
+    return line
 
 
 def edited_in_editor(text: str) -> str | None:

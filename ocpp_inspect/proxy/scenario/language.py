@@ -163,3 +163,8 @@ class Scenario:
     path: str = ""
     examples: tuple[tuple[int, str], ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+def holds_for_ever(step: Step) -> bool:
+    """Whether its messages wait until a person releases them."""
+    return any(isinstance(order, HoldIt) and order.seconds == float("inf") for order in step.orders)
