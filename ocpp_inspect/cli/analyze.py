@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,13 @@ import typer
 
 from ocpp_inspect.cli.formats import Format
 from ocpp_inspect.cli.reporter import FailOn, Reporter, acceptances_of
+
+
+class Engine(StrEnum):
+    """What `--engine` takes."""
+
+    OWN = "own"
+    TSHARK = "tshark"
 
 
 def analyze(
@@ -43,6 +51,10 @@ def analyze(
         list[Path] | None,
         typer.Option("--tls-key", help="An RSA private key in PEM, for TLS 1.2 with RSA key exchange.", metavar="PEM"),
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option("--engine", help="Who decodes captures; tshark: slow, for what ours cannot open (docs/tls.md)."),
+    ] = Engine.OWN,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to tell the result.")] = Format.RICH,  # noqa: A002
     output: Annotated[
         Path | None,
@@ -111,6 +123,7 @@ def analyze(
         log_format=log_format,
         key_logs=(*(keylog or ()), *key_log_of_environment()),
         private_keys=tuple(tls_key or ()),
+        engine=engine.value,
     )
     with said_clearly():
         accepted = acceptances_of(options, [*(baseline or ()), *(quirks or ())])

@@ -15,6 +15,7 @@ from ocpp_inspect.pipeline.keys import check_keys
 from ocpp_inspect.pipeline.logs import check_log_format, decode_logs, split_inputs
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import built_in_and
+from ocpp_inspect.pipeline.tshark import check_tshark, decode_by_tshark
 from ocpp_inspect.pipeline.workers import decide_jobs, decode_here, decode_in_workers
 
 
@@ -37,8 +38,11 @@ def analyze(
     pipes = [path for path in paths if path == "-" or Path(path).is_fifo()]
     check_log_format(options)
     paths, logs = split_inputs(paths, options)
-    with CaptureReader([path for path in paths if path not in pipes]):
-        pass  # an unreadable input is said before anything starts
+    if options.engine == "tshark":
+        check_tshark(paths)
+    else:
+        with CaptureReader([path for path in paths if path not in pipes]):
+            pass  # an unreadable input is said before anything starts
     jobs = decide_jobs(options.jobs, None if pipes else sum(Path(path).stat().st_size for path in paths))
     check_keys(options)
     built_in_and(options)  # a rule that does not load is said before minutes of work, and once
@@ -51,7 +55,9 @@ def analyze(
     announced = [CaptureInfo(capture=first_capture + i, path=path) for i, path in enumerate([*paths, *logs])]
     # Workers start before DuckDB is loaded: a process with threads cannot be forked safely.
     batches: Iterable[dict[str, Any]] = ()
-    if paths:
+    if paths and options.engine == "tshark":
+        batches = decode_by_tshark(paths, options, first_capture, outcome, progress)
+    elif paths:
         decode = decode_here if jobs == 1 else partial(decode_in_workers, jobs=jobs)
         batches = decode(paths, options, first_capture, outcome=outcome, progress=progress)
     if logs:

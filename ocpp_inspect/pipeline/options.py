@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ocpp_inspect.engine import Acceptance
 from ocpp_inspect.model import CaptureInfo
@@ -25,6 +26,7 @@ class Options:
     log_format: str = ""  # a regular expression with the groups time, station, direction and message
     strict: bool = False  # what is legal but known to break peers weighs one step more
     acceptances: tuple[Acceptance, ...] = ()  # findings that are known, in force
+    engine: Literal["own", "tshark"] = "own"  # who decodes captures
     key_logs: tuple[Path, ...] = ()  # NSS key logs
     private_keys: tuple[Path, ...] = ()  # RSA, in PEM
 
