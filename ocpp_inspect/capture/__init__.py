@@ -6,6 +6,7 @@ from .anomalies import ANOMALIES
 from .inputs import expand_inputs
 from .links import link_name
 from .reader import CaptureReader
+from .secrets import secrets_in
 from .source import CaptureError
 
-__all__ = ["ANOMALIES", "CaptureError", "CaptureReader", "expand_inputs", "link_name"]
+__all__ = ["ANOMALIES", "CaptureError", "CaptureReader", "expand_inputs", "link_name", "secrets_in"]

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from ocpp_inspect.capture import secrets_in
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.options import Options
 from ocpp_inspect.tls import Keys
@@ -95,6 +96,38 @@ class GrowingKeyLogs:
         for file in self._files.values():
             if file is not None:
                 file.close()
+
+
+def add_secrets_inside(keys: Keys, paths: Sequence[str]) -> None:
+    """Take the key logs inside of pcapng files, wherever they stand in them."""
+    for path in paths:
+        for kind, octets in secrets_in(path):
+            if kind == TLS_KEY_LOG:
+                keys.feed(octets + b"\n")
+
+
+class KeyLogFollower:
+    """Reads what is appended to key logs while traffic is captured: call `read` before each batch and each tick."""
+
+    def __init__(self, keys: Keys, paths: Sequence[Path]) -> None:
+        self._keys = keys
+        self._offsets = dict.fromkeys(paths, 0)
+        keys.is_growing = True
+
+    def read(self) -> int:
+        """Take what is new; returns the number of lines understood. A file may not be there yet, or begin anew."""
+        count = 0
+        for path, offset in self._offsets.items():
+            try:
+                with path.open("rb") as file:
+                    size = file.seek(0, 2)
+                    file.seek(offset if size >= offset else 0)
+                    while piece := file.read(_PIECE_OCTETS):
+                        count += self._keys.feed(piece)
+                    self._offsets[path] = file.tell()
+            except OSError:  # not written yet, or just replaced
+                continue
+        return count
 
 
 class CaptureSecrets:

@@ -183,11 +183,12 @@ def _decode(
 ) -> Iterator[dict[str, Any]]:
     from ocpp_inspect.capture import CaptureReader
     from ocpp_inspect.pipeline.chain import Chain
-    from ocpp_inspect.pipeline.keys import CaptureSecrets, keys_of
+    from ocpp_inspect.pipeline.keys import CaptureSecrets, add_secrets_inside, keys_of
     from ocpp_inspect.pipeline.rules import built_in_and
     from ocpp_inspect.store.columns import Columns
 
     keys = keys_of(options)
+    add_secrets_inside(keys, paths)
     secrets = CaptureSecrets(keys)
     chain = Chain(
         built_in_and(options),

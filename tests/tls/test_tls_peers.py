@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tls_peers import CASES, Recording
 from tshark_oracle import websocket_texts
 
 from ocpp_inspect.pipeline import Options, analyze
+from ocpp_inspect.pipeline.keys import KeyLogFollower
+from ocpp_inspect.tls import Keys
 
 Rows = list[tuple[object, ...]]
 PER_CONNECTION = 10
@@ -56,6 +59,36 @@ def test_secrets_inside_a_pcapng_open_it(recording: Recording, tmp_path: Path) -
     by_file = messages(recording.capture, tmp_path, Options(key_logs=(recording.key_log,), jobs=1))
     for jobs in (1, 2):
         assert messages(with_keys, tmp_path, Options(jobs=jobs)) == by_file
+
+
+def test_secrets_behind_the_packets_open_them_too(recording: Recording, tmp_path: Path) -> None:
+    plain, with_keys = tmp_path / "plain.pcapng", tmp_path / "late.pcapng"
+    subprocess.run(["editcap", "-F", "pcapng", str(recording.capture), str(plain)], check=True)
+    secrets = recording.key_log.read_bytes()
+    body = struct.pack("<II", 0x544C534B, len(secrets)) + secrets + bytes(-len(secrets) % 4)
+    block = struct.pack("<II", 10, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+    with_keys.write_bytes(plain.read_bytes() + block)
+    by_file = messages(recording.capture, tmp_path, Options(key_logs=(recording.key_log,), jobs=1))
+    for jobs in (1, 2):
+        assert messages(with_keys, tmp_path, Options(jobs=jobs)) == by_file
+
+
+def test_a_key_log_is_followed_while_it_grows(recording: Recording, tmp_path: Path) -> None:
+    keys, growing = Keys(), tmp_path / "growing.keys"
+    follower = KeyLogFollower(keys, [growing])
+    assert follower.read() == 0  # it is not there yet
+    lines = recording.key_log.read_bytes()
+    growing.write_bytes(lines[:1000])
+    first = follower.read()
+    growing.write_bytes(lines)
+    assert (
+        0
+        < first
+        < first + follower.read()
+        == sum(line[:1] != b"#" for line in lines.splitlines() if b"EXPORTER" not in line)
+    )
+    growing.write_bytes(lines[-300:])  # begun anew
+    assert follower.read() >= 1
 
 
 def test_without_keys_nothing_is_read_and_nothing_is_blamed(recording: Recording, tmp_path: Path) -> None:
