@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,11 +59,11 @@ def listening(running: Live) -> None:
 
 @pytest.fixture(scope="module")
 def recorded(net: Namespace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Live]:
-    """What `live` made of ten seconds of three stations; ended by SIGINT."""
+    """What `live` made of some seconds of three stations; ended by SIGINT."""
     folder = tmp_path_factory.mktemp("recorded")
     running = Live(net, "-i", "lo", "--db", folder / "live.duckdb", "--write", folder / "live.pcapng")
     listening(running)
-    with peers(net, "127.0.0.1", 9000, 7) as talking:
+    with peers(net, "127.0.0.1", 9000, 6) as talking:
         running.until("CP-2")
         talking.wait()
     time.sleep(0.3)
@@ -142,6 +143,49 @@ def test_rights_are_given_up(net: Namespace, live: Start) -> None:
     assert running.end() == 0
 
 
+PRIVILEGES = """
+import os, sys
+from pathlib import Path
+from ocpp_inspect.capture.live.privileges import drop_privileges
+sys.path[:] = sys.argv[2:]  # what has to be readable
+directory = Path(sys.argv[1])
+said = drop_privileges([directory])
+(directory / "mine").write_text("x")
+status = Path("/proc/self/status").read_text()
+print(os.getuid(), status.split("CapEff:")[1].split()[0].lstrip("0"), said, sep="|")
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "caller", "libraries", "user"),
+    [
+        (65534, "65534", "/", 65534),  # sudo: its caller
+        (0, "65534", "/", 0),  # who may not write there
+        (65534, "", "/", 65534),  # plain root: the owner of the directory
+        (0, "", "/", 0),
+        (65534, "65534", "private", 0),  # who may not read this program
+    ],
+)
+def test_who_it_becomes(tmp_path: Path, owner: int, caller: str, libraries: str, user: int) -> None:
+    """Only root can become somebody else; whoever else runs the tests stays who it is, and has no rights to give up."""
+    is_root = os.geteuid() == 0
+    if libraries == "private":
+        tmp_path.chmod(0o700)
+        libraries = str(tmp_path)
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # others have to reach it
+        if is_root:
+            os.chown(directory, owner, -1)
+        done = subprocess.run(
+            [sys.executable, "-c", PRIVILEGES, directory, libraries], capture_output=True, text=True, check=False,
+            env={**os.environ, "SUDO_UID": caller}, cwd=ROOT,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found, capabilities, said = done.stdout.strip().split("|")
+    assert int(found) == (user if is_root else os.geteuid())
+    assert capabilities == ("2" if is_root and user == 0 != owner else "")  # to write anywhere, nothing else
+    assert said.startswith("opened as root, runs as ") == is_root
+
+
 def test_without_the_right_the_command_that_grants_it_is_said(net: Namespace) -> None:
     """CAP_NET_RAW leaves the bounding set: whoever is started then, root too, may not capture."""
     without = (
@@ -157,7 +201,7 @@ def test_without_the_right_the_command_that_grants_it_is_said(net: Namespace) ->
 def test_any_shows_every_message_once(net: Namespace, live: Start, tmp_path: Path) -> None:
     running = live("-i", "any", "--ports", "9002", "--db", tmp_path / "any.duckdb", "--write", tmp_path / "any.pcapng")
     listening(running)
-    with peers(net, "127.0.0.1", 9002, 3) as talking:
+    with peers(net, "127.0.0.1", 9002, 2) as talking:
         talking.wait()
     time.sleep(0.3)
     assert running.end() == 0, running.errors
@@ -211,7 +255,7 @@ def test_two_interfaces_are_one_capture(net: Namespace, live: Start, tmp_path: P
         "-i", "lo", "-i", "any", "--ports", "9003", "--db", tmp_path / "two.duckdb", "--write", tmp_path / "two.pcapng"
     )
     listening(running)
-    with peers(net, "127.0.0.1", 9003, 3) as talking:
+    with peers(net, "127.0.0.1", 9003, 2) as talking:
         talking.wait()
     time.sleep(0.5)
     assert running.end() == 0, running.errors
@@ -230,7 +274,7 @@ def test_the_other_ways_to_capture(net: Namespace, live: Start, tmp_path: Path, 
     while not children.read_text(encoding="ascii"):
         time.sleep(0.05)
     time.sleep(1)
-    with peers(net, "127.0.0.1", 9004, 3) as talking:
+    with peers(net, "127.0.0.1", 9004, 2) as talking:
         running.until("BootNotification  boots: Wallbox & Co Model 3")
         talking.wait()
     assert running.end() == 0, running.errors

@@ -3,7 +3,8 @@
 Opening a packet socket needs the right to see all traffic. What is read from it afterwards is hostile input, so the
 right is given up in between. Under sudo we become the user who called it, who then owns the files that we write; as
 plain root, or where that user may not write, the owner of the directory. When that is root, we stay root for the sake
-of its files, but without any of root's capabilities. Who writes nothing becomes nobody.
+of its files, but without any of root's capabilities. Who writes nothing becomes nobody. Nobody is chosen who could not
+read this very program (a Python in root's home).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 _BOUNDING_DROP: Final = 24  # PR_CAPBSET_DROP
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 _CAPABILITIES: Final = 64
+_WRITE_ANYWHERE: Final = 1 << 1  # CAP_DAC_OVERRIDE
 
 
 def drop_privileges(directories: Sequence[Path], *, keeps_user: bool = False) -> str:
@@ -39,8 +41,11 @@ def drop_privileges(directories: Sequence[Path], *, keeps_user: bool = False) ->
             os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
             os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
             return f"opened as root, runs as {entry.pw_name}"
-    _clear_capabilities()
-    return "opened as root, runs as root without capabilities"
+    if all(directory.stat().st_uid == 0 for directory in directories if directory.is_dir()):
+        _clear_capabilities()
+        return "opened as root, runs as root without capabilities"
+    _clear_capabilities(_WRITE_ANYWHERE)
+    return "opened as root, runs as root, of whose capabilities only that to write files is left"
 
 
 def permission_hint() -> str:
@@ -80,8 +85,8 @@ def _can_be(entry: pwd.struct_passwd, directories: Sequence[Path]) -> bool:
         os.setegid(0)
 
 
-def _clear_capabilities() -> bool:
-    """Empty the sets of this thread, which is the only one so far; True when there was something in them."""
+def _clear_capabilities(kept: int = 0) -> bool:
+    """Empty the sets of this thread (the only one so far) but for `kept`; True when there was something in them."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
     sets = ctypes.create_string_buffer(24)
@@ -90,8 +95,9 @@ def _clear_capabilities() -> bool:
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     for capability in range(_CAPABILITIES):
         libc.prctl(_BOUNDING_DROP, capability, 0, 0, 0)  # fails beyond the last one, and without CAP_SETPCAP
-    nothing = ctypes.create_string_buffer(24)
-    if libc.capset(header, nothing) != 0:
+    # Effective, permitted, inheritable; those from 32 on behind them.
+    wanted = ctypes.create_string_buffer(struct.pack("=6I", kept, kept, 0, 0, 0, 0), 24)
+    if libc.capset(header, wanted) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"cannot give up capabilities: {os.strerror(error)}")
     return True
