@@ -150,9 +150,9 @@ async def rude(station: Station) -> None:
         await station.heartbeat()  # before its boot is accepted
         await station.boot()
         while True:
-            await asyncio.sleep(3)
+            await asyncio.sleep(1.5)
             await station.raw('[2,"x1","StatusNotification",{"connectorId":"one","status":"Idle"}]')
-            await asyncio.sleep(3)
+            await asyncio.sleep(1.5)
             await station.raw("[2,oops]")
 
 

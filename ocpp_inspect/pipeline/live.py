@@ -130,7 +130,7 @@ class LiveRun:
             recording.add(self.chain.feed(batch))
         self.news += source.take_news()
         now_ns = source.now_ns()
-        if now_ns - self._ticked_ns >= _TICK_NS:
+        if not 0 <= now_ns - self._ticked_ns < _TICK_NS and now_ns:
             self._ticked_ns = now_ns
             recording.add(self.chain.tick(now_ns))
         self._copy_info()

@@ -150,9 +150,12 @@ def only_items(items: list[StreamItem]) -> StreamBatch:
 
 
 def losses_of_drops(anomalies: Sequence[Anomaly]) -> list[Loss]:
-    """What the capturing machine dropped may belong to any connection: a loss of all of them (connection 0)."""
+    """What the capturing machine dropped may belong to any connection: a loss of all of them (connection 0).
+
+    When its clock was set, nobody can say how long anything took: that is such a loss, too.
+    """
     return [
         Loss(0, "unknown", anomaly.ts_ns, anomaly.packet, anomaly.position, "drops")
         for anomaly in anomalies
-        if anomaly.name == "capture.dropped_packets"
+        if anomaly.name in ("capture.dropped_packets", "capture.clock_set")
     ]

@@ -66,6 +66,33 @@ def test_drops_are_counted_exactly_and_told(net: Namespace) -> None:
     assert found["totals"] == {str(1 << 32): dropped}
 
 
+CLOCK = """
+import json, time as real
+from types import SimpleNamespace
+from ocpp_inspect.capture.live import network
+from ocpp_inspect.capture.live.ring import Ring
+ahead = 0
+network.time = SimpleNamespace(
+    time_ns=lambda: real.time_ns() + ahead, monotonic_ns=real.monotonic_ns, monotonic=real.monotonic, sleep=real.sleep
+)
+source = network.NetworkSource([Ring("lo", ring_octets=1024 * 1024)])
+source.begin(1)
+found = []
+for ahead in (0, 10**6, 3600 * 10**9, 3600 * 10**9, 0, 0):
+    found.append([[a.name for batch in source.poll(0.01) for a in batch.anomalies], source.take_news(),
+                  abs(source.now_ns() - real.time_ns() - ahead) < 10**9])
+source.close()
+print(json.dumps({"found": found}))
+"""
+
+
+def test_a_clock_that_is_set_is_told(net: Namespace) -> None:
+    runs: list[object] = [[], [], True]
+    forth: list[object] = [["capture.clock_set"], ["the clock of this machine was set by +3600.0 s"], True]
+    back: list[object] = [["capture.clock_set"], ["the clock of this machine was set by -3600.0 s"], True]
+    assert run(net, CLOCK)["found"] == [runs, runs, forth, runs, back, runs]
+
+
 FILTERED = """
 import json, socket, time
 from ocpp_inspect.capture.live import open_interfaces

@@ -170,18 +170,16 @@ def packets_of(sample: str) -> PacketBatch:
     return batch
 
 
-def dropping(batch: PacketBatch) -> PacketBatch:
-    """The batch, at whose end the capturing machine reports that it dropped packets."""
+def dropping(batch: PacketBatch, name: str = "capture.dropped_packets") -> PacketBatch:
+    """The batch, at whose end the capturing machine reports that it dropped packets (or that its clock was set)."""
     last = len(batch.packet) - 1
-    told = Anomaly(
-        "capture.dropped_packets", int(batch.ts_ns[last]), int(batch.packet[last]), int(batch.position[last])
-    )
+    told = Anomaly(name, int(batch.ts_ns[last]), int(batch.packet[last]), int(batch.position[last]))
     batch.anomalies.append(told)
     return batch
 
 
-@pytest.mark.parametrize("drops", [False, True])
-def test_drops_of_the_capturing_machine_taint_what_is_awaited(drops: bool) -> None:
+@pytest.mark.parametrize("drops", ["", "capture.dropped_packets", "capture.clock_set"])
+def test_drops_of_the_capturing_machine_taint_what_is_awaited(drops: str) -> None:
     chain = Chain(built_in_and(Options()))
     batch = packets_of("ocpp16-day.pcap")
     # The capture stops behind some CALL: its answer is missing.
@@ -190,8 +188,10 @@ def test_drops_of_the_capturing_machine_taint_what_is_awaited(drops: bool) -> No
     cut = int(np.searchsorted(batch.position, call.position, "right"))
     columns = ("packet", "position", "ts_ns", "offset", "captured", "original", "link", "interface")
     head = PacketBatch(batch.octets, *(getattr(batch, name)[:cut] for name in columns))
-    decoded = chain.feed(dropping(head) if drops else head)
-    assert [(item.connection, item.cause) for item in decoded.items if type(item) is Loss] == [(0, "drops")] * drops
+    decoded = chain.feed(dropping(head, drops) if drops else head)
+    assert [(item.connection, item.cause) for item in decoded.items if type(item) is Loss] == [(0, "drops")] * bool(
+        drops
+    )
     verdicts = {
         finding.verdict
         for finding in chain.tick(int(head.ts_ns[-1]) + 300 * SECOND_NS).findings

@@ -21,6 +21,7 @@ from ocpp_inspect.model import Anomaly, CaptureInfo, Int64, PacketBatch, UInt8, 
 
 _LATE_NS: Final = 2 * RETIRE_NS  # the kernel's timer for a block is not exact
 _LOOK_NS: Final = 10**9
+_STEP_NS: Final = 2 * 10**9  # a clock that is disciplined is never set by more
 
 
 class NetworkSource:
@@ -39,6 +40,7 @@ class NetworkSource:
         self._frames = 0
         self._position = 0
         self._complete_ns = 0
+        self._ahead_ns = 0  # of this machine's clock before its time since start
         self._looked_ns = 0
         self._is_stopping = False
         self._news: list[str] = []
@@ -59,9 +61,12 @@ class NetworkSource:
             if any(event & select.POLLERR for _, event in ready):
                 self._looked_ns = 0
                 time.sleep(0.01)  # an interface that stays broken must not keep us busy
+        set_by_ns = self._clock_set_by()
         horizon_ns = self._drain()
         now_ns = time.time_ns()
         batches = self._merged(horizon_ns)
+        if set_by_ns:
+            batches.insert(0, self._told(_clock_set(set_by_ns), self.info.last_ns if self._frames else now_ns))
         if not 0 <= now_ns - self._looked_ns < _LOOK_NS or self._is_stopping:
             self._looked_ns = now_ns
             self._look(batches, now_ns)
@@ -72,6 +77,25 @@ class NetworkSource:
     def now_ns(self) -> int:
         """See `LiveSource`."""
         return self._complete_ns
+
+    def _clock_set_by(self) -> int:
+        """By how much somebody set this machine's clock since the last poll; 0 when it just runs."""
+        before_ns, self._ahead_ns = self._ahead_ns, time.time_ns() - time.monotonic_ns()
+        step_ns = self._ahead_ns - before_ns if before_ns else 0
+        if abs(step_ns) < _STEP_NS:
+            return 0
+        self._complete_ns = 0  # time may begin anew, earlier than it was
+        self._looked_ns = 0
+        self._news.append(f"the clock of this machine was set by {step_ns / 10**9:+.1f} s")
+        return step_ns
+
+    def _told(self, anomaly: tuple[str, str], ts_ns: int) -> PacketBatch:
+        """A batch of nothing but an anomaly, behind the packets that came."""
+        name, text = anomaly
+        last = packet_key(self._capture, self._frames)
+        none = np.zeros(0, np.int64)
+        told = [Anomaly(name, ts_ns, last, max(self._position - 1, 0), detail=text)]
+        return PacketBatch(np.zeros(0, np.uint8), none, none, none, none, none, none, none, none, told)
 
     def take_news(self) -> list[str]:
         """See `LiveSource`."""
@@ -190,11 +214,9 @@ class NetworkSource:
         if not more:
             return
         names = ", ".join(f"{ring.name}: {ring.counts.dropped}" for ring in self._rings if ring.counts.dropped)
-        last = packet_key(self._capture, self._frames)
         text = f"{more} packets were lost since the last look (in all {names})"
-        anomaly = Anomaly("capture.dropped_packets", now_ns, last, max(self._position - 1, 0), detail=text)
-        if batches:
-            batches[-1].anomalies.append(anomaly)
-            return
-        none = np.zeros(0, np.int64)
-        batches.append(PacketBatch(np.zeros(0, np.uint8), none, none, none, none, none, none, none, none, [anomaly]))
+        batches.append(self._told(("capture.dropped_packets", text), now_ns))
+
+
+def _clock_set(step_ns: int) -> tuple[str, str]:
+    return "capture.clock_set", f"by {step_ns / 10**9:+.1f} s: spans of time across this moment are wrong"
