@@ -45,10 +45,10 @@ def keys_of(options: Options) -> Keys:
         try:
             with path.open("rb") as file:
                 while piece := file.read(_PIECE_OCTETS):
-                    keys.feed(piece)
+                    keys.feed(piece, path)
         except OSError as error:
             raise KeyFileError(f"{path}: the key log cannot be read ({error.strerror})") from None
-        keys.flush()
+        keys.flush(path)
     return keys
 
 
@@ -89,7 +89,7 @@ class GrowingKeyLogs:
                 if file.tell() > os.fstat(file.fileno()).st_size:
                     file.seek(0)  # it was emptied
                 while piece := file.read(_PIECE_OCTETS):
-                    self.keys.feed(piece)
+                    self.keys.feed(piece, path)
 
     def close(self) -> None:
         """Close the files."""
@@ -103,31 +103,7 @@ def add_secrets_inside(keys: Keys, paths: Sequence[str]) -> None:
     for path in paths:
         for kind, octets in secrets_in(path):
             if kind == TLS_KEY_LOG:
-                keys.feed(octets + b"\n")
-
-
-class KeyLogFollower:
-    """Reads what is appended to key logs while traffic is captured: call `read` before each batch and each tick."""
-
-    def __init__(self, keys: Keys, paths: Sequence[Path]) -> None:
-        self._keys = keys
-        self._offsets = dict.fromkeys(paths, 0)
-        keys.is_growing = True
-
-    def read(self) -> int:
-        """Take what is new; returns the number of lines understood. A file may not be there yet, or begin anew."""
-        count = 0
-        for path, offset in self._offsets.items():
-            try:
-                with path.open("rb") as file:
-                    size = file.seek(0, 2)
-                    file.seek(offset if size >= offset else 0)
-                    while piece := file.read(_PIECE_OCTETS):
-                        count += self._keys.feed(piece)
-                    self._offsets[path] = file.tell()
-            except OSError:  # not written yet, or just replaced
-                continue
-        return count
+                keys.feed(octets + b"\n", "pcapng")
 
 
 class CaptureSecrets:
@@ -144,5 +120,5 @@ class CaptureSecrets:
                 continue
             for kind, octets in capture.secrets[self._taken.get(capture.capture, 0) :]:
                 if kind == TLS_KEY_LOG:
-                    self._keys.feed(octets + b"\n")
+                    self._keys.feed(octets + b"\n", "pcapng")
             self._taken[capture.capture] = len(capture.secrets)

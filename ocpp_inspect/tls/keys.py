@@ -6,6 +6,7 @@ The key log is NSS's (draft-ietf-tls-keylogfile): `LABEL client_random secret`, 
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
 from ocpp_inspect.limits import TLS_RESUMABLE, TLS_SECRETS
@@ -51,7 +52,7 @@ class Keys:
         self.forgotten = 0
         self._most = secrets
         self._secrets: dict[bytes, bytes] = {}  # client random → (label, length, secret) after each other
-        self._rest = b""
+        self._rests: dict[Hashable, bytes] = {}  # by source: the beginning of a line
         self._private: list[tuple[RSAPrivateKey, int]] = []  # with the modulus
         self._resumable: dict[bytes, bytes] = {}  # session id or ticket → master secret
 
@@ -63,17 +64,20 @@ class Keys:
         """Nothing can be opened, now or later."""
         return not (self._secrets or self._private or self.is_growing)
 
-    def feed(self, octets: bytes) -> int:
-        """Take the next octets of a key log (any piece of it); returns how many lines were understood."""
-        text = self._rest + octets
+    def feed(self, octets: bytes, source: Hashable = None) -> int:
+        """Take the next octets of a key log (any piece of it); returns how many lines were understood.
+
+        `source` keeps the beginnings of lines of several key logs apart.
+        """
+        text = self._rests.pop(source, b"") + octets
         end = text.rfind(b"\n") + 1
-        self._rest = text[end:] if len(text) - end <= _LONGEST_LINE else b""
+        if 0 < len(text) - end <= _LONGEST_LINE:
+            self._rests[source] = text[end:]
         return self._read(text[:end])
 
-    def flush(self) -> int:
+    def flush(self, source: Hashable = None) -> int:
         """A key log ended: its last line may lack a line end."""
-        rest, self._rest = self._rest, b""
-        return self._read(rest)
+        return self._read(self._rests.pop(source, b""))
 
     def _read(self, text: bytes) -> int:
         count = 0

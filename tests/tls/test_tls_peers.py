@@ -12,8 +12,6 @@ from tls_peers import CASES, Recording
 from tshark_oracle import websocket_texts
 
 from ocpp_inspect.pipeline import Options, analyze
-from ocpp_inspect.pipeline.keys import KeyLogFollower
-from ocpp_inspect.tls import Keys
 
 Rows = list[tuple[object, ...]]
 PER_CONNECTION = 10
@@ -71,24 +69,6 @@ def test_secrets_behind_the_packets_open_them_too(recording: Recording, tmp_path
     by_file = messages(recording.capture, tmp_path, Options(key_logs=(recording.key_log,), jobs=1))
     for jobs in (1, 2):
         assert messages(with_keys, tmp_path, Options(jobs=jobs)) == by_file
-
-
-def test_a_key_log_is_followed_while_it_grows(recording: Recording, tmp_path: Path) -> None:
-    keys, growing = Keys(), tmp_path / "growing.keys"
-    follower = KeyLogFollower(keys, [growing])
-    assert follower.read() == 0  # it is not there yet
-    lines = recording.key_log.read_bytes()
-    growing.write_bytes(lines[:1000])
-    first = follower.read()
-    growing.write_bytes(lines)
-    assert (
-        0
-        < first
-        < first + follower.read()
-        == sum(line[:1] != b"#" for line in lines.splitlines() if b"EXPORTER" not in line)
-    )
-    growing.write_bytes(lines[-300:])  # begun anew
-    assert follower.read() >= 1
 
 
 def test_without_keys_nothing_is_read_and_nothing_is_blamed(recording: Recording, tmp_path: Path) -> None:
