@@ -218,7 +218,14 @@ def _fill(header: Header, run: LiveRun) -> None:
         header.database = f"database {recording.database.name}"
     if output is not None:
         header.capture_file = f"packets {output.current.name} {_size(output.octets)}"
-    header.troubles = [text for text in (recording.trouble, output.trouble if output is not None else "") if text]
+    troubles = (recording.trouble, output.trouble if output is not None else "")
+    header.troubles = [_without_directory(text) for text in troubles if text]
+
+
+def _without_directory(trouble: str) -> str:
+    """The reason has to be seen on a narrow screen; the whole path is said at the end."""
+    place, colon, reason = trouble.partition(": ")
+    return f"{Path(place).name}{colon}{reason}"
 
 
 def _say_end(run: LiveRun, db: Path | None) -> None:

@@ -31,6 +31,7 @@ _SECOND_NS: Final = 10**9
 _RETRY_NS: Final = 2 * _SECOND_NS
 _FIGURES_NS: Final = 5 * _SECOND_NS  # the capture's own row is written anew this often
 _NOTES: Final = 100
+_NO_SPACE: Final = "No space left on device"  # ENOSPC, within DuckDB's words
 
 
 class Recording:
@@ -166,9 +167,10 @@ class Recording:
                 self.trouble = f"{self.database}: another program has it open; rows wait in memory"
             return False
         except StoreError as error:
+            text = f"{self.database}: the disk is full" if _NO_SPACE in str(error) else str(error)
             if not self.trouble:
-                self._note(str(error))
-            self.trouble = str(error)
+                self._note(text)
+            self.trouble = text
             self._retry_ns = self._now_ns + _RETRY_NS
             return False
         self._bound_scratch()

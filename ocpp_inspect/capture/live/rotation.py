@@ -6,6 +6,7 @@ time, and `analyze 'site-*.pcapng'` reads them as one recording. A disk that is 
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 from contextlib import suppress
@@ -128,7 +129,8 @@ class CaptureOutput:
         self.octets += len(octets)
 
     def _failed(self, error: OSError, now_ns: int) -> None:
-        self.trouble = f"{self.current}: cannot be written: {(error.strerror or str(error)).lower()}"
+        reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
+        self.trouble = f"{self.current}: cannot be written: {reason}"
         self._retry_ns = now_ns + _RETRY_NS
         self._is_resumed = True
         self._close()
