@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from ocpp_inspect.engine.monitor import Monitor, Remark
 from ocpp_inspect.model import ConnectionClosed, OcppItem, OcppMessage, Upgrade
+
+_SAMPLES: Final = ("MeterValuePeriodic", "MeterValueClock")
+_ONLY_SAMPLES: Final = frozenset(
+    (
+        "eventType",
+        "timestamp",
+        "triggerReason",
+        "seqNo",
+        "offline",
+        "numberOfPhasesUsed",
+        "meterValue",
+        "transactionInfo",
+    )
+)
+
+
+def _is_sample(payload: dict[str, Any]) -> bool:
+    return not payload or (payload.get("triggerReason") in _SAMPLES and _ONLY_SAMPLES.issuperset(payload))
 
 
 class Conversation(Monitor):
@@ -14,6 +32,12 @@ class Conversation(Monitor):
 
     Until then something may turn out to be lost: a loss shows when its side is next read, and calls `forget` first.
     Where the rule's `when` names Upgrade and ConnectionClosed, `cut_off` hears of both.
+    """
+
+    looks_at_samples = True
+    """Set it to False to be spared the events of OCPP 2.x that only carry meter values, and empty answers to events.
+
+    They are most of all messages: a rule that has nothing to learn from them costs a third then.
     """
 
     # What a rule does not override is not called: most messages meet several such rules.
@@ -31,8 +55,10 @@ class Conversation(Monitor):
             payload = item.payload
             if type(payload) is not dict:
                 return ()
-            request = item.request if type(item.request) is dict else {}
             remarks = list(self.due(item.ts_ns)) if self._owes and item.side == "station" else []
+            if not self.looks_at_samples and item.action == "TransactionEvent" and _is_sample(payload):
+                return remarks or ()
+            request = item.request if type(item.request) is dict else {}
             if self._judges:
                 remarks += self.judge(item, payload, request)
             if self._learns:

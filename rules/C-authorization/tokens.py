@@ -65,6 +65,10 @@ class Refused(Conversation):
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Energy that is reported later, by a message of now."""
+        return self.flowing(item, payload) if self.refused else ()
+
+    def flowing(self, item: Any, payload: dict[str, Any]) -> Iterable[Remark]:
+        """The same, while there is a refused token."""
         if item.kind != "CALL" or item.action not in ("MeterValues", "TransactionEvent") or self.maximum:
             return
         info = payload.get("transactionInfo")
@@ -156,6 +160,8 @@ class Refused(Conversation):
 
 class OtherEvse(Conversation):
     """AUTH-012: a token charges at an EVSE that it is not allowed at."""
+
+    looks_at_samples = False
 
     def __init__(self) -> None:
         self.allowed: dict[str, list[Any]] = {}  # token → EVSEs; absent: any, or unknown

@@ -34,6 +34,8 @@ def word(value: Any) -> str | None:
 class StopReasons(Conversation):
     """What could have stopped the transactions of a station."""
 
+    looks_at_samples = False
+
     def __init__(self) -> None:
         self.begun: dict[str, int] = {}  # transaction → when it was seen to begin
         self.commands: dict[str, int] = {}  # action of the CSMS → last time

@@ -48,6 +48,8 @@ class Claim:
 class Running(Conversation):
     """The open transactions of a station, and the suspicions that their end clears."""
 
+    looks_at_samples = False
+
     def __init__(self) -> None:
         self.open: dict[str, Transaction] = {}
         self.claims: list[Claim] = []
@@ -319,6 +321,8 @@ class BusyStart(Running):
 
 class NotResumed(Running):
     """TX2-029: after a boot nothing is heard of a transaction that ran before."""
+
+    looks_at_samples = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -80,6 +80,8 @@ def statuses(item: Any) -> list[tuple[int, int, str]]:
 class Reservations(Conversation):
     """What is known about the reservations of a station; the rules below look at it."""
 
+    looks_at_samples = False
+
     def __init__(self) -> None:
         self.active: dict[int, Reservation] = {}
         self.last: dict[tuple[int, int], str] = {}  # (place, connector) → last status
