@@ -147,6 +147,13 @@ class Screen:
     def type(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
 
+    def close(self) -> None:
+        """Whatever happened, nothing is left running."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(60)
+        os.close(self.descriptor)
+
 
 def test_the_prompt_on_the_terminal(tmp_path: Path) -> None:
     async def play() -> None:
@@ -155,27 +162,29 @@ def test_the_prompt_on_the_terminal(tmp_path: Path) -> None:
                 "proxy", "-l", "127.0.0.1:0", "-u", f"ws://127.0.0.1:{upstream}", "--db", str(tmp_path / "d"),
                 environment={"XDG_CONFIG_HOME": str(tmp_path), "EDITOR": "sed -i s/300/5/"},
             )  # fmt: skip
-            await asyncio.to_thread(screen.until, "listening on ws://127.0.0.1:")
-            port = int((await asyncio.to_thread(screen.until, "\n")).split()[0])
-            await asyncio.to_thread(screen.until, "ocpp> ")
-            screen.type("hold < BootNot\t")
-            await asyncio.to_thread(screen.until, "ification")
-            screen.type(".response\r")
-            await asyncio.to_thread(screen.until, "for the next such message")
-            async with station(port) as charger:
-                charger._response_timeout = 15
-                booting = asyncio.create_task(charger.boot())
-                await asyncio.to_thread(screen.until, "held 1: CP1 < BootNotification")
-                screen.type("edit 1\r")
-                await asyncio.to_thread(screen.until, "1 released, edited")
-                assert (await booting).interval == 5
-                screen.type("quit\r")
-                await asyncio.to_thread(screen.until, "the console is left")
-                await charger.ask("Heartbeat")
-            screen.process.send_signal(signal.SIGINT)
-            await asyncio.to_thread(screen.until, "CP1")
-            assert await asyncio.to_thread(screen.process.wait, 60) == 0
-            os.close(screen.descriptor)
+            try:
+                await asyncio.to_thread(screen.until, "listening on ws://127.0.0.1:")
+                port = int((await asyncio.to_thread(screen.until, "\n")).split()[0])
+                await asyncio.to_thread(screen.until, "ocpp> ")
+                screen.type("hold < BootNot\t")
+                await asyncio.to_thread(screen.until, "ification")
+                screen.type(".response\r")
+                await asyncio.to_thread(screen.until, "for the next such message")
+                async with station(port) as charger:
+                    charger._response_timeout = 15
+                    booting = asyncio.create_task(charger.boot())
+                    await asyncio.to_thread(screen.until, "held 1: CP1 < BootNotification")
+                    screen.type("edit 1\r")
+                    await asyncio.to_thread(screen.until, "1 released, edited")
+                    assert (await booting).interval == 5
+                    screen.type("quit\r")
+                    await asyncio.to_thread(screen.until, "the console is left")
+                    await charger.ask("Heartbeat")
+                screen.process.send_signal(signal.SIGINT)
+                await asyncio.to_thread(screen.until, "CP1")
+                assert await asyncio.to_thread(screen.process.wait, 60) == 0
+            finally:
+                screen.close()
 
     run(play, 120)
 
