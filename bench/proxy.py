@@ -115,9 +115,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
         ratio = median("ocpp-inspect proxy", BUSY_CONNECTIONS, "per_second") / median(
             "mitmproxy", BUSY_CONNECTIONS, "per_second"
         )
-        print(
-            f"added latency {ours_added / their_added:.2f} of mitmproxy's, round trips/s {ratio:.1f} times mitmproxy's"
-        )
+        print(f"added latency {ours_added / their_added:.2f} of mitmproxy's, round trips/s {ratio:.1f} times as many")
 
 
 def resident(number: int) -> int:
