@@ -31,7 +31,7 @@ from ocpp_inspect.tls.keys import Keys
 from ocpp_inspect.tls.opener import Opened
 from ocpp_inspect.tls.rhythm import Rhythm
 from ocpp_inspect.tls.schedule import TLS_1_3
-from ocpp_inspect.tls.sink import Row, Sink
+from ocpp_inspect.tls.sink import Sink
 
 _FAILURES: Final = 64  # records in a row that do not open before a direction is given up
 _ALERT_13_OCTETS: Final = 19  # an encrypted alert of TLS 1.3: two octets, their type and a tag of 16
@@ -242,7 +242,7 @@ class Connection:
             self._tell_readable(is_readable=True)
         if not plain:
             return
-        row = Row(self.connection, half.flow, self.ts_ns, self.packet, self.position, half.plain_offset, plain)
+        row = self.connection, half.flow, self.ts_ns, self.packet, self.position, half.plain_offset, plain
         half.plain_offset += len(plain)
         self.sink.data(row)
         if not self.has_told and direction != self.handshake.client:

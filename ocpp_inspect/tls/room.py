@@ -25,7 +25,7 @@ from ocpp_inspect.model import (
 from ocpp_inspect.tls.connection import Connection
 from ocpp_inspect.tls.half import APPLICATION_DATA, HEADER_OCTETS, Half
 from ocpp_inspect.tls.keys import Keys
-from ocpp_inspect.tls.sink import Row, Sink
+from ocpp_inspect.tls.sink import Sink
 
 Truth = npt.NDArray[np.bool_]
 
@@ -67,7 +67,7 @@ class Tls:
         self._ask_again(now_ns)
         none = np.zeros(0, dtype=np.int64)
         empty = StreamBatch(np.zeros(0, dtype=np.uint8), none, none, none, none, none, none, none, none)
-        self._sink.spoken.update(row.connection for row in self._sink.rows)
+        self._sink.spoken.update(row[0] for row in self._sink.rows)
         return self._sink.batch(empty, None).items
 
     # ------------------------------------------------------------------ item lane
@@ -223,7 +223,7 @@ class Tls:
                         half.has_opened = True
                         half.records += 1
                         half.octets += end - start
-                        rows.append(Row(connection.connection, flow, ts_ns, packet, at, half.plain_offset, plain))
+                        rows.append((connection.connection, flow, ts_ns, packet, at, half.plain_offset, plain))
                         half.plain_offset += len(plain)
                         continue
             connection.data(flow & 1, ts_ns, packet, at, bytes(octets[start:end]))
