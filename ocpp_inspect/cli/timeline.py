@@ -6,7 +6,7 @@ Imports stand inside the functions: `--help` must not wait for DuckDB and Rich.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,6 +53,10 @@ def timeline(
     width: Annotated[
         int | None, typer.Option(min=60, max=500, help="Columns; the terminal's, or 120 in a pipe.")
     ] = None,
+    keylog: Annotated[
+        list[Path] | None,
+        typer.Option("--keylog", help="A TLS key log that opens wss, when a capture is given.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Show what station and CSMS said to each other, with findings below the message that caused them.
 
@@ -69,7 +73,7 @@ def timeline(
     from ocpp_inspect.report.timeline import TimelineOptions
 
     with said_clearly(), ExitStack() as stack:
-        database, path = _opened(source, stack)
+        database, path = _opened(source, stack, keylog or ())
         clock: Clock = "relative" if relative else "local" if local else "utc"
         try:
             choice = chosen(database, Choice(station, tuple(action or ()), transaction), since, until, clock)
@@ -92,7 +96,7 @@ def timeline(
             _follow(database, path, options, last)
 
 
-def _opened(source: list[Path], stack: ExitStack) -> tuple[Any, Path | None]:
+def _opened(source: list[Path], stack: ExitStack, key_logs: Sequence[Path]) -> tuple[Any, Path | None]:
     """A read-only connection: to the database given, or to a temporary one made from the captures given."""
     from ocpp_inspect.cli.failures import fail
     from ocpp_inspect.pipeline.lending import borrow
@@ -105,7 +109,7 @@ def _opened(source: list[Path], stack: ExitStack) -> tuple[Any, Path | None]:
     if path is not None:
         borrow(path)
     try:
-        database = open_database(path or stack.enter_context(_analysed(source)))
+        database = open_database(path or stack.enter_context(_analysed(source, key_logs)))
     except NotADatabaseError as error:
         fail(_shown(str(error)))
     stack.callback(database.close)
@@ -113,13 +117,15 @@ def _opened(source: list[Path], stack: ExitStack) -> tuple[Any, Path | None]:
 
 
 @contextmanager
-def _analysed(source: list[Path]) -> Iterator[Path]:
+def _analysed(source: list[Path], key_logs: Sequence[Path]) -> Iterator[Path]:
+    from ocpp_inspect.cli.analyze import key_log_of_environment
     from ocpp_inspect.cli.progress import progress_bar
-    from ocpp_inspect.pipeline import temporary_analysis
+    from ocpp_inspect.pipeline import Options, temporary_analysis
 
     with ExitStack() as stack:
         with progress_bar() as progress:
-            path = stack.enter_context(temporary_analysis([str(each) for each in source], progress=progress))
+            options = Options(key_logs=(*key_logs, *key_log_of_environment()))
+            path = stack.enter_context(temporary_analysis([str(each) for each in source], options, progress=progress))
         yield path
 
 

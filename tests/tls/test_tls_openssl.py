@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -49,14 +49,13 @@ class Peers:
         self.port = port
 
     def _await_listener(self) -> None:
-        for _ in range(100):
-            with socket.socket() as probe:
-                probe.settimeout(1)
-                try:
-                    probe.bind(("127.0.0.1", self.port))
-                except OSError:
-                    return  # somebody has it
+        """Until the server listens; a connection to find out would be captured, too."""
+        listening = re.compile(rf":{self.port:04X} [0-9A-F]+:0000 0A ")
+        for _ in range(200):
+            if any(listening.search(Path(f"/proc/net/{table}").read_text()) for table in ("tcp", "tcp6")):
+                return
             time.sleep(0.05)
+        raise AssertionError("openssl s_server does not listen")
 
     def _await_packets(self, before: int) -> None:
         """Until what was written is captured, and nothing more comes: then it is a record of its own."""
