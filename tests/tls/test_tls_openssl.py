@@ -73,29 +73,31 @@ class Peers:
         command = ["openssl", "s_server", "-accept", str(self.port), "-cert", str(own), "-key", str(own), "-quiet"]
         quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         serving = subprocess.Popen([*command, "-keylogfile", str(self.key_log), *server], **quiet)  # type: ignore[call-overload]
-        self._await_listener()
-        for arguments, steps in conversations:
-            client = ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-servername", "csms.example"]
-            before = self.capture.stat().st_size
-            asking = subprocess.Popen([*client, *arguments], **quiet)  # type: ignore[call-overload]
-            self._await_packets(before)
-            for who, octets in steps:
+        try:
+            self._await_listener()
+            for arguments, steps in conversations:
+                client = ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-servername", "csms.example"]
                 before = self.capture.stat().st_size
-                pipe = asking.stdin if who == "c" else serving.stdin
-                pipe.write(octets)
-                pipe.flush()
+                asking = subprocess.Popen([*client, *arguments], **quiet)  # type: ignore[call-overload]
                 self._await_packets(before)
+                for who, octets in steps:
+                    before = self.capture.stat().st_size
+                    pipe = asking.stdin if who == "c" else serving.stdin
+                    pipe.write(octets)
+                    pipe.flush()
+                    self._await_packets(before)
+                with contextlib.suppress(BrokenPipeError):
+                    asking.stdin.close()
+                try:
+                    asking.wait(1)
+                except subprocess.TimeoutExpired:
+                    asking.kill()
+                    asking.wait()
+        finally:
             with contextlib.suppress(BrokenPipeError):
-                asking.stdin.close()
-            try:
-                asking.wait(1)
-            except subprocess.TimeoutExpired:
-                asking.kill()
-                asking.wait()
-        with contextlib.suppress(BrokenPipeError):
-            serving.stdin.close()
-        serving.kill()
-        serving.wait()
+                serving.stdin.close()
+            serving.kill()
+            serving.wait()
 
 
 @pytest.fixture(scope="module")
