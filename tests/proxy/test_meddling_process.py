@@ -189,6 +189,27 @@ def test_the_prompt_on_the_terminal(tmp_path: Path) -> None:
     run(play, 120)
 
 
+def test_a_terminal_that_goes_away_does_not_keep_the_proxy_from_ending(tmp_path: Path) -> None:
+    screen = Screen("proxy", "-l", "127.0.0.1:0", "-u", "ws://127.0.0.1:9", "--db", str(tmp_path / "d"), "--quiet",
+                    environment={"XDG_CONFIG_HOME": str(tmp_path)})  # fmt: skip
+    try:
+        screen.until("ocpp> ")
+    except BaseException:
+        screen.close()
+        raise
+    os.close(screen.descriptor)
+    time.sleep(0.5)
+    try:
+        assert screen.process.poll() is None, "forwarding goes on"
+        screen.process.terminate()
+        screen.process.wait(30)
+    finally:
+        if screen.process.poll() is None:
+            os.killpg(screen.process.pid, signal.SIGKILL)
+    with duckdb.connect(str(tmp_path / "d"), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM captures").fetchone() == (1,)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

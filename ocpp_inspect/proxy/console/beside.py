@@ -71,10 +71,12 @@ def _kept_terminal() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        with contextlib.suppress(termios.error):  # the terminal has gone, and with it what was to be restored
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
         _write("\n")
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # a terminal that has gone must not end the proxy
+        sys.stdout.write(text)
+        sys.stdout.flush()

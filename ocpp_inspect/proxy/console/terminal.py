@@ -133,7 +133,7 @@ class Terminal:
             self._is_prompting = True
             try:
                 line = input(PROMPT)
-            except EOFError:
+            except (EOFError, OSError):  # Ctrl-D, or the terminal has gone
                 self._write("\n")
                 return
             except KeyboardInterrupt:
