@@ -88,7 +88,7 @@ def test_calls_either_way_are_checked_sent_and_their_answers_kept(way: Any, tmp_
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_hold_edit_release(way: Any, tmp_path: Path) -> None:
-    editor = script(tmp_path / "editor", 'sed -i s/300/42/ "$1"\n')
+    editor = script(tmp_path / "editor", 'sed -i s/:300/:42/ "$1"\n')
 
     async def play() -> None:
         async with scene("", way) as s, control(s, tmp_path / "c.sock") as path, s.station() as station:
@@ -109,7 +109,7 @@ def test_hold_edit_release(way: Any, tmp_path: Path) -> None:
             assert (code, "still held, unchanged" in out, "no held message has the number 7" in out) == (1, True, True)
             await asking
         [edited] = s.marks("modified")
-        assert edited.original.replace("300", "42") == edited.forwarded
+        assert edited.original.replace(":300", ":42") == edited.forwarded
         assert len(s.marks("held")) == 2
 
     run(play)

@@ -102,7 +102,7 @@ def test_every_touched_message_is_marked_with_both_versions(tmp_path: Path, comp
     assert {"proxy.modified", "proxy.dropped", "proxy.injected", "proxy.answer_kept", "proxy.refused"} <= set(told)
     detail, raw = told["proxy.modified"]
     assert json.loads(raw)[2]["interval"] == 300, "the database holds what the CSMS sent"
-    assert detail == f"why: shorter; came: {raw}; went on: {raw.replace('300', '7')}"
+    assert detail == f"why: shorter; came: {raw}; went on: {raw.replace(':300', ':7')}"
     assert all(raw for name, (_, raw) in told.items() if name not in ("proxy.refused",))
     assert not {rule for rule, _ in blamed} & {"RPC-002", "RPC-005", "RC-001"}, "nobody is blamed for what we did"
     shown = subprocess.run(
@@ -160,7 +160,7 @@ def test_the_prompt_on_the_terminal(tmp_path: Path) -> None:
         async with csms(None) as (upstream, _):
             screen = Screen(
                 "proxy", "-l", "127.0.0.1:0", "-u", f"ws://127.0.0.1:{upstream}", "--db", str(tmp_path / "d"),
-                environment={"XDG_CONFIG_HOME": str(tmp_path), "EDITOR": "sed -i s/300/5/"},
+                environment={"XDG_CONFIG_HOME": str(tmp_path), "EDITOR": "sed -i s/:300/:5/"},
             )  # fmt: skip
             try:
                 await asyncio.to_thread(screen.until, "listening on ws://127.0.0.1:")
