@@ -207,6 +207,8 @@ class RuleCompiler:
         if rule.expect is not None:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
+            monitor = self._program.runtime[self._monitor_name]
+            rests = "() if w.resting else " if names.known.get("action") in monitor.rests_on else ""
             # The usual case in place: a station's messages meet a dozen Python rules, and watch() costs 0.3 µs.
             return [
                 f"w = S[{self._verb_slot}]",
@@ -214,7 +216,7 @@ class RuleCompiler:
                 f"    st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})",
                 "    return",
                 "if w.asleep: return",
-                "try: remarks = w.feed(m)",
+                f"try: remarks = {rests}w.feed(m)",
                 "except Exception as error:",
                 f"    st.engine.failed(st, {judge}, {self._verb_slot}, error, m)",
                 "    return",

@@ -55,12 +55,17 @@ class Conversation(Monitor):
             payload = item.payload
             if type(payload) is not dict:
                 return ()
-            remarks = list(self.due(item.ts_ns)) if self._owes and item.side == "station" else []
+            remarks: Iterable[Remark] = ()
+            if self._owes and item.side == "station":
+                owed = self.due(item.ts_ns)
+                remarks = owed if owed == () else list(owed)  # a generator runs here, before anything is learned
             if not self.looks_at_samples and item.action == "TransactionEvent" and _is_sample(payload):
-                return remarks or ()
+                return remarks or ()  # no empty list: the engine would look into it
             request = item.request if type(item.request) is dict else {}
             if self._judges:
-                remarks += self.judge(item, payload, request)
+                judged = self.judge(item, payload, request)
+                if judged != ():
+                    remarks = [*remarks, *judged]
             if self._learns:
                 self.learn(item, payload, request)
             return remarks or ()

@@ -50,19 +50,21 @@ def index(value: Any, member: str, key: str) -> dict[Any, list[Any]] | None:
     left = EXPRESSION_PAIRS
     try:
         for outer in entries(value):
-            for inner in entries(outer.get(member)):
+            inners = entries(outer.get(member))
+            left -= len(inners)
+            if left < 0:
+                return None
+            for inner in inners:
                 text = (inner.get(key) if type(inner) is dict else None) if key else ""
-                if text is not None and type(text) is not str:
+                if type(text) is not str and text is not None:
                     text = 0
-                pairs = found.get(text)
-                if pairs is None:
-                    found[text] = [(outer, inner)]
+                if text in found:
+                    found[text].append((outer, inner))
                 else:
-                    pairs.append((outer, inner))
-                left -= 1
+                    found[text] = [(outer, inner)]
     except (TypeError, AttributeError):
         return None
-    return found if left >= 0 else None
+    return found
 
 
 def either(found: dict[Any, list[Any]], text: str) -> list[Any]:
@@ -79,11 +81,15 @@ def _number(value: Any) -> int | float:
 
 def add(a: Any, b: Any) -> Any:
     """`a + b` of numbers."""
+    if type(a) is float and type(b) is float and -1e30 < a < 1e30 and -1e30 < b < 1e30:
+        return a + b  # times: the usual case in place
     return None if a is None or b is None else _number(a) + _number(b)
 
 
 def subtract(a: Any, b: Any) -> Any:
     """`a - b` of numbers."""
+    if type(a) is float and type(b) is float and -1e30 < a < 1e30 and -1e30 < b < 1e30:
+        return a - b  # times: the usual case in place
     return None if a is None or b is None else _number(a) - _number(b)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ocpp_inspect.model import OcppItem, Verdict
 
@@ -22,8 +23,16 @@ class Remark:
 class Monitor:
     """Base of Python rules. Bound every table; let no item raise; use the item's time only."""
 
+    rests_on: ClassVar[frozenset[str]] = frozenset()
+    """Actions whose messages mean nothing to the rule while `resting`: they are not shown to it then."""
+
     asleep: bool = False
     """Set when enough was seen: the rule sees nothing before the station's next connection (50 ns instead of 400)."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is remembered that a message of `rests_on` could complete, end or make due."""
+        return False
 
     def feed(self, item: OcppItem) -> Iterable[Remark]:
         """Look at one item of the station that the rule's `when` and `where` chose."""

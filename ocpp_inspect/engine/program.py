@@ -46,6 +46,8 @@ class Program:
         self.messages: dict[str, Tables] = {version: {} for version in _ALL_VERSIONS}
         self._actions = {action for _, action in LEARNERS} | {"BootNotification"}
         self._actions |= {trigger.action for _, trigger, _, _ in self._messages}
+        for _slot, judge in self.monitors:
+            self._actions |= self.runtime[f"_monitor{judge.index}"].rests_on
 
     def new_slot(self) -> int:
         """One more place in every station's state."""

@@ -48,11 +48,15 @@ class Unstopped(Monitor):
         name = info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId")
         if name is None or isinstance(name, (dict, list)):
             return
-        self.due.pop(str(name), None)  # stopped, or it goes on
+        name = str(name)
+        if self.due:
+            self.due.pop(name, None)  # stopped, or it goes on
         if item.action == "StopTransaction" or payload.get("eventType") == "Ended":
-            self.open.pop(str(name), None)
-        elif item.kind != "CALLRESULT" or (isinstance(request, dict) and "meterStart" in request):
-            self.open[str(name)] = None
+            self.open.pop(name, None)
+        elif name not in self.open and (
+            item.kind != "CALLRESULT" or (isinstance(request, dict) and "meterStart" in request)
+        ):
+            self.open[name] = None
             if len(self.open) > TRANSACTIONS:
                 del self.open[next(iter(self.open))]
 

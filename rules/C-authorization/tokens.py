@@ -58,10 +58,17 @@ class Refused(Conversation):
     How much a refused driver may get is configured. As long as that was not seen, the remark is inconclusive.
     """
 
+    rests_on = frozenset(("MeterValues",))
+
     def __init__(self) -> None:
         self.refused: dict[str, Refusal] = {}
         self.accepted: dict[str, None] = {}  # transactions that a token was accepted for
         self.maximum: float | None = None  # Wh; None: unknown
+
+    @property
+    def resting(self) -> bool:
+        """Energy matters only while a refused token charges."""
+        return not self.refused
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Energy that is reported later, by a message of now."""

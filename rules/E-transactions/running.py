@@ -49,10 +49,16 @@ class Running(Conversation):
     """The open transactions of a station, and the suspicions that their end clears."""
 
     looks_at_samples = False
+    rests_on = frozenset(("Heartbeat", "StatusNotification"))  # they only let time pass
 
     def __init__(self) -> None:
         self.open: dict[str, Transaction] = {}
         self.claims: list[Claim] = []
+
+    @property
+    def resting(self) -> bool:
+        """Without a suspicion nothing becomes due."""
+        return not self.claims
 
     def claim(self, transaction: Transaction, item: Any, text: str, wait_ns: int = END_NS) -> None:
         """Tell it later, if the transaction has not ended by then."""
@@ -174,6 +180,8 @@ class SecondStart(Running):
 class NeverStopped(Running):
     """TX16-022: the connector is free, and its transaction does not stop."""
 
+    rests_on = frozenset(("Heartbeat",))
+
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """A connector that charges on was not free."""
         super().learn(item, payload, request)
@@ -277,6 +285,8 @@ class NotReturned(Running):
 
 class BusyStart(Running):
     """RC-009: a remote start is accepted where an authorized transaction runs, or nothing can."""
+
+    rests_on = frozenset(("Heartbeat",))
 
     def __init__(self) -> None:
         super().__init__()

@@ -41,9 +41,15 @@ class Orders(Conversation):
     """Orders in force, and the statuses that contradict them."""
 
     text = ""
+    rests_on = frozenset(("Heartbeat", "StatusNotification", "NotifyEvent", "BootNotification"))
 
     def __init__(self) -> None:
         self.orders: dict[tuple[int, int], Order] = {}
+
+    @property
+    def resting(self) -> bool:
+        """Without an order nothing contradicts it."""
+        return not self.orders
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Orders, boots and statuses."""

@@ -20,20 +20,22 @@ class Order(Conversation):
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Compare with the one before."""
+        if item.action != "StatusNotification" or item.kind != "CALL":
+            return ()
         connector, written = payload.get("connectorId"), payload.get("timestamp")
         at = seconds_of(written)
-        if item.action != "StatusNotification" or item.kind != "CALL" or not isinstance(connector, int) or at is None:
-            return
+        if not isinstance(connector, int) or at is None:
+            return ()
         before = self.last.get(connector)
         # Local time without a zone goes back in autumn.
         zoned = isinstance(written, str) and (written[-1:] in "Zz" or written[-6:-5] in ("+", "-"))
+        text = ""
         if before is not None and zoned and at < before[0] - SLACK_SECONDS:
-            text = (
-                f"Connector {connector}: {payload.get('status')} of {written} comes after {before[1]}, which is newer"
-            )
-            yield Remark(item, text)
+            status = payload.get("status")
+            text = f"Connector {connector}: {status} of {written} comes after {before[1]}, which is newer"
         if zoned and (connector in self.last or len(self.last) < CONNECTORS):
             self.last[connector] = at, str(payload.get("status"))
+        return (Remark(item, text),) if text else ()
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """An answer that brings the time may set the clock back."""

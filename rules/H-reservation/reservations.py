@@ -81,10 +81,16 @@ class Reservations(Conversation):
     """What is known about the reservations of a station; the rules below look at it."""
 
     looks_at_samples = False
+    rests_on = frozenset((*BUSY, "Heartbeat", "CancelReservation", "ReservationStatusUpdate", "BootNotification"))
 
     def __init__(self) -> None:
         self.active: dict[int, Reservation] = {}
         self.last: dict[tuple[int, int], str] = {}  # (place, connector) → last status
+
+    @property
+    def resting(self) -> bool:
+        """Without a reservation nothing uses or ends it."""
+        return not self.active
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Take a message into the picture."""
@@ -136,6 +142,8 @@ class NotShown(Reservations):
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Any status but Available shows that something happens at the place, so does a transaction."""
         super().learn(item, payload, request)
+        if not self.active:
+            return
         if item.action in ("StatusNotification", "NotifyEvent"):
             touched = {place for place, _, status in statuses(item) if status != "Available"}
         else:
@@ -161,6 +169,9 @@ class NotShown(Reservations):
 
 class _AtStart(Reservations):
     """Looks at reservations when a transaction is begun with a token."""
+
+    # Whether the place was free before it was reserved does not matter here.
+    rests_on = Reservations.rests_on | {"StatusNotification", "NotifyEvent"}
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Find place, token and time of the beginning; only what is certainly after the reservation counts."""
@@ -222,6 +233,11 @@ class NotRemoved(Reservations):
         super().__init__()
         self.owed: dict[int, Any] = {}  # reservation → the status that ended it
 
+    @property
+    def resting(self) -> bool:
+        """Without a reservation nothing uses or ends it."""
+        return not self.active and not self.owed
+
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Remember which reservations a fault of all connectors of their EVSE has ended."""
         before = dict(self.active)
@@ -263,11 +279,11 @@ class WithoutReservation(Reservations):
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Only a connector that had another status before: then the reservation would be of the capture's time."""
         if item.action != "StatusNotification" or payload.get("status") != "Reserved":
-            return
+            return ()
         connector = payload.get("connectorId")
         if not isinstance(connector, int) or self.last.get((connector, connector), "Reserved") == "Reserved":
-            return
+            return ()
         for each in self.active.values():
             if each.place in (0, connector) and (each.expires_ns is None or item.ts_ns < each.expires_ns + CLOCK_NS):
-                return
-        yield Remark(item, f"Connector {connector} becomes Reserved; no reservation of it was accepted")
+                return ()
+        return (Remark(item, f"Connector {connector} becomes Reserved; no reservation of it was accepted"),)

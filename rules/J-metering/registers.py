@@ -16,20 +16,20 @@ SERIES: Final = 512  # per station: 30 connectors with 16 registers each; beyond
 DEFAULT: Final = "Energy.Active.Import.Register"
 
 
-def moment_of(timestamp: Any) -> float | None:
-    """Seconds since 1970; None without a zone, when the order is unknown."""
+def moment_of(timestamp: Any) -> datetime | None:
+    """The moment; None without a zone, when the order is unknown."""
     try:
         moment = datetime.fromisoformat(timestamp)
-        return moment.timestamp() if moment.tzinfo is not None else None
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         return None
+    return moment if moment.tzinfo is not None else None
 
 
 class Registers(Monitor):
     """One remark at most a message: a meter that falls takes all its registers along."""
 
     def __init__(self) -> None:
-        self.last: dict[Any, tuple[float, float]] = {}  # series → (time, value)
+        self.last: dict[Any, tuple[datetime, float]] = {}  # series → (time, value)
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Compare every register of the message with its last reading."""
@@ -50,29 +50,30 @@ class Registers(Monitor):
             values = meter_value.get("sampledValue") if type(meter_value) is dict else None
             if type(values) is not list:
                 continue
-            at: float | None = None
+            at: datetime | None = None
             for value in values:
-                measurand = value.get("measurand", DEFAULT) if type(value) is dict else None
-                # Most values are of other measurands.
-                if type(measurand) is not str or not measurand.endswith(".Register"):
+                if type(value) is not dict:
                     continue
-                if value.get("format") == "SignedData":
+                measurand = value.get("measurand", DEFAULT)
+                # Most values are of other measurands.
+                if type(measurand) is not str or measurand[-9:] != ".Register" or value.get("format") == "SignedData":
                     continue
                 if at is None:
                     at = moment_of(meter_value.get("timestamp"))
                     if at is None:
                         break
                 found = self.compare(transaction, is_main, at, measurand, value)
-                fallen = fallen or found
+                if found and not fallen:
+                    fallen = found
         return (Remark(item, fallen),) if fallen else ()
 
-    def compare(self, transaction: Any, is_main: bool, at: float, measurand: str, value: dict[str, Any]) -> str:
+    def compare(self, transaction: Any, is_main: bool, at: datetime, measurand: str, value: dict[str, Any]) -> str:
         """How a register fell; empty when it did not."""
         try:
             reading = float(value["value"])
         except (KeyError, TypeError, ValueError, OverflowError):
             return ""
-        unit = value.get("unitOfMeasure", value.get("unit", "Wh"))
+        unit = value.get("unitOfMeasure") if "unitOfMeasure" in value else value.get("unit", "Wh")
         if type(unit) is dict:
             unit = f"{unit.get('unit', 'Wh')} {unit.get('multiplier', 0)}"
         series: Any = (

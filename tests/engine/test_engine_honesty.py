@@ -214,6 +214,31 @@ examples:
     assert run_examples([rule], lambda: Ocpp().feed) == []
 
 
+def test_a_monitor_that_rests_is_spared_the_actions_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "rester.py").write_text(
+        "from ocpp_inspect.engine import Monitor, Remark\n"
+        "class Rester(Monitor):\n"
+        "    rests_on = frozenset(('Heartbeat',))\n"
+        "    resting = True\n"
+        "    def feed(self, item):\n"
+        "        self.resting = item.action == 'StatusNotification'\n"
+        "        return [Remark(item, 'seen')]\n"
+    )
+    text = (
+        "id: TST-003\nname: rests-between\ntitle: t\nseverity: info\nreference: r\nwhen: CALL\n"
+        "python: rester.py:Rester\nmessage: m\nexamples:\n  - |\n"
+        "    0    open\n"
+        '    1    > [2,"1","Authorize",{}]     # TST-003\n'
+        '    2    > [2,"2","Heartbeat",{}]     # TST-003\n'
+        '    3    > [2,"3","StatusNotification",{}]     # TST-003\n'
+        '    4    > [2,"4","Heartbeat",{}]\n'
+        '    5    > [2,"5","Authorize",{}]     # TST-003\n'
+        '    6    > [2,"6","Heartbeat",{}]     # TST-003\n'
+    )
+    rule = parse_rule(text, str(tmp_path / "x.yaml"))
+    assert run_examples([rule], lambda: Ocpp().feed) == []
+
+
 def test_a_monitor_that_sleeps_wakes_with_the_next_connection(tmp_path: Path) -> None:
     (tmp_path / "sleeper.py").write_text(
         "from ocpp_inspect.engine import Monitor, Remark\n"
