@@ -20,7 +20,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpp_inspect.engine import functions
+from ocpp_inspect.engine.conversation import Conversation, only_samples
 from ocpp_inspect.engine.expression import Expression
+from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import ANSWERS, NAMES, ItemClass, Trigger, parse_trigger
 from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
@@ -68,6 +70,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "_index": functions.index,
     "_either": functions.either,
     "_Wait": Wait,
+    "_only_samples": only_samples,
     "_absorb": absorb,
     "_NOT_YET": object(),
     **{f"_{name}": getattr(functions, name)
@@ -208,7 +211,7 @@ class RuleCompiler:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
             monitor = self._program.runtime[self._monitor_name]
-            rests = "() if w.resting else " if names.known.get("action") in monitor.rests_on else ""
+            spared = self._spared(monitor, names.known.get("action", ""))
             # The usual case in place: a station's messages meet a dozen Python rules, and watch() costs 0.3 µs.
             return [
                 f"w = S[{self._verb_slot}]",
@@ -216,13 +219,22 @@ class RuleCompiler:
                 f"    st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})",
                 "    return",
                 "if w.asleep: return",
-                f"try: remarks = {rests}w.feed(m)",
+                f"try: remarks = {f'() if {spared} else ' if spared else ''}w.feed(m)",
                 "except Exception as error:",
                 f"    st.engine.failed(st, {judge}, {self._verb_slot}, error, m)",
                 "    return",
                 f"if remarks != (): st.engine.tell(m, st, {judge}, {self._verb_slot}, remarks)",
             ]
         return [f"{judge}.violate(m, st, key)"]
+
+    def _spared(self, monitor: type[Monitor], action: str) -> str:
+        """The condition under which a Python rule is not shown a message; empty: never."""
+        conditions = ["w.resting"] if action in monitor.rests_on else []
+        if action == "TransactionEvent" and issubclass(monitor, Conversation) and (spared := monitor.spared()):
+            # Most messages of OCPP 2.x: they are looked at once for all rules.
+            mark = self._program.shared.once("_only_samples(m.payload)")
+            conditions.append(mark if spared == "always" else f"w.resting and {mark}")
+        return " or ".join(conditions)
 
     def _open_lines(self, names: _Names, within: Within) -> list[str]:
         judge = self._judge_name

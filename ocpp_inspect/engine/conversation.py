@@ -23,7 +23,10 @@ _ONLY_SAMPLES: Final = frozenset(
 )
 
 
-def _is_sample(payload: dict[str, Any]) -> bool:
+def only_samples(payload: Any) -> bool:
+    """Whether an event, or the answer to it, has nothing to learn from but meter values."""
+    if type(payload) is not dict:
+        return False
     return not payload or (payload.get("triggerReason") in _SAMPLES and _ONLY_SAMPLES.issuperset(payload))
 
 
@@ -40,6 +43,9 @@ class Conversation(Monitor):
     They are most of all messages: a rule that has nothing to learn from them costs a third then.
     """
 
+    rests_on_samples = False
+    """Set it to True to be spared such events while `resting`."""
+
     # What a rule does not override is not called: most messages meet several such rules.
     _judges = _learns = _owes = False
 
@@ -48,6 +54,13 @@ class Conversation(Monitor):
         cls._judges = cls.judge is not Conversation.judge
         cls._learns = cls.learn is not Conversation.learn
         cls._owes = cls.due is not Conversation.due
+
+    @classmethod
+    def spared(cls) -> str:
+        """When the rule is spared events that only carry samples: "always", "resting" (nothing is due then) or ""."""
+        if not cls.looks_at_samples and not cls._owes:
+            return "always"
+        return "resting" if cls.rests_on_samples or not cls.looks_at_samples else ""
 
     def feed(self, item: OcppItem) -> Iterable[Remark]:
         """Judge by what was known before, then learn."""
@@ -59,7 +72,7 @@ class Conversation(Monitor):
             if self._owes and item.side == "station":
                 owed = self.due(item.ts_ns)
                 remarks = owed if owed == () else list(owed)  # a generator runs here, before anything is learned
-            if not self.looks_at_samples and item.action == "TransactionEvent" and _is_sample(payload):
+            if not self.looks_at_samples and item.action == "TransactionEvent" and only_samples(payload):
                 return remarks or ()  # no empty list: the engine would look into it
             request = item.request if type(item.request) is dict else {}
             if self._judges:

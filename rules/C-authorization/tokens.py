@@ -59,6 +59,7 @@ class Refused(Conversation):
     """
 
     rests_on = frozenset(("MeterValues",))
+    rests_on_samples = True
 
     def __init__(self) -> None:
         self.refused: dict[str, Refusal] = {}

@@ -59,17 +59,19 @@ def statuses(item: Any) -> list[tuple[int, int, str]]:
     """(place, connector in it, status) of every status that the message reports."""
     payload = item.payload
     if item.action == "StatusNotification":
-        status = payload.get("connectorStatus", payload.get("status"))
-        found = [(payload.get("evseId", payload.get("connectorId")), payload.get("connectorId"), status)]
-    else:
-        found = []
-        events = payload.get("eventData")
-        for event in events if isinstance(events, list) else ():
-            component = event.get("component") if isinstance(event, dict) else None
-            variable = event.get("variable") if isinstance(event, dict) else None
-            evse = component.get("evse") if isinstance(component, dict) else None
-            if isinstance(evse, dict) and isinstance(variable, dict) and variable.get("name") == "AvailabilityState":
-                found.append((evse.get("id"), evse.get("connectorId"), event.get("actualValue")))
+        connector = payload.get("connectorId")
+        place, status = payload.get("evseId", connector), payload.get("connectorStatus", payload.get("status"))
+        if not isinstance(place, int) or not isinstance(status, str):
+            return []
+        return [(place, connector if isinstance(connector, int) else 0, status)]
+    found = []
+    events = payload.get("eventData")
+    for event in events if isinstance(events, list) else ():
+        component = event.get("component") if isinstance(event, dict) else None
+        variable = event.get("variable") if isinstance(event, dict) else None
+        evse = component.get("evse") if isinstance(component, dict) else None
+        if isinstance(evse, dict) and isinstance(variable, dict) and variable.get("name") == "AvailabilityState":
+            found.append((evse.get("id"), evse.get("connectorId"), event.get("actualValue")))
     return [
         (place, connector if isinstance(connector, int) else 0, status)
         for place, connector, status in found
@@ -98,7 +100,10 @@ class Reservations(Conversation):
             for place, connector, status in statuses(item):
                 if len(self.last) < PLACES or (place, connector) in self.last:
                     self.last[place, connector] = status
-                if status in ("Faulted", "Unavailable"):  # ends a reservation of the place (1.6 §5.13, H01.FR.16)
+                if self.active and status in (
+                    "Faulted",
+                    "Unavailable",
+                ):  # ends a reservation of the place (1.6 §5.13, H01.FR.16)
                     for name in [name for name, each in self.active.items() if each.place == place]:
                         del self.active[name]
         elif item.action == "ReserveNow" and payload.get("status") == "Accepted":
@@ -240,6 +245,9 @@ class NotRemoved(Reservations):
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Remember which reservations a fault of all connectors of their EVSE has ended."""
+        if self.resting:
+            super().learn(item, payload, request)
+            return
         before = dict(self.active)
         super().learn(item, payload, request)
         if item.action in ("StatusNotification", "NotifyEvent"):

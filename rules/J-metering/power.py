@@ -63,12 +63,13 @@ class Power(Monitor):
         samples = last.get("sampledValue") if isinstance(last, dict) else None
         if not isinstance(last, dict) or not isinstance(samples, list) or name == "None":
             return ()
-        energy, power = reading(samples, ENERGY, "Wh"), reading(samples, POWER, "W")
+        power = reading(samples, POWER, "W")
+        energy = reading(samples, ENERGY, "Wh") if power is not None else None
+        if energy is None or power is None:
+            return ()
         try:
             at = datetime.fromisoformat(str(last.get("timestamp"))).timestamp()
         except (ValueError, OverflowError):
-            return ()
-        if energy is None or power is None:
             return ()
         misfits, text = self.compare(before, at, energy, power)
         if self.fits >= FITS:
