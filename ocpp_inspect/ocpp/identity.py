@@ -60,5 +60,12 @@ class Identities:
             return station
         if not names_port:
             return endpoints[0]
-        host = f"[{endpoints[0]}]" if ":" in endpoints[0] else endpoints[0]
-        return f"{host}:{endpoints[1]}"
+        return address(endpoints)
+
+
+def address(endpoints: Endpoints) -> str:
+    """Address and port of the client; of a log, which knows no ports, the name that it gives."""
+    if not endpoints[1]:
+        return endpoints[0]
+    host = f"[{endpoints[0]}]" if ":" in endpoints[0] else endpoints[0]
+    return f"{host}:{endpoints[1]}"
