@@ -104,6 +104,8 @@ class Engine:
                 version = m.version if m.version in messages else ""
                 judge = self.program.judge_of(version, m.kind, m.action, m.side)
             judge(m, st)
+            if st.torn and st.torn.get(m.connection) == m.position:
+                self._forget(st)  # it waited with the lost bytes, which came behind it perhaps
         return self._take()
 
     def tick(self, now_ns: int) -> list[Finding]:
@@ -260,15 +262,19 @@ class Engine:
         self._run(self._loss[0], m, st)
         self._run(self._loss[1], m, st)
 
-    def _taint(self, st: StationState, m: Loss) -> None:
+    def _forget(self, st: StationState) -> None:
+        """What was learned of a station is unknown now: a change may be among what was lost."""
         for slot in self.program.register_slots:
             st.slots[slot] = EMPTY
         for slot, _judge in self.program.monitors:
             if st.slots[slot] is not EMPTY and slot not in st.failed:
                 st.slots[slot].forget()
         st.config_uncertain = bool(st.config)
-        st.sure.clear()  # a change may be among what was lost
+        st.sure.clear()
         st.facts.clear()
+
+    def _taint(self, st: StationState, m: Loss) -> None:
+        self._forget(st)
         absorb(st)
         if not m.connection:
             st.whole.clear()
