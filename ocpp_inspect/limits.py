@@ -311,8 +311,8 @@ RULE_STATIONS: Final = 100_000
 
 RULE_KEYS: Final = 128
 """Keys with registers, per rule and station: connectors, transactions, reservations. Beyond it the oldest goes: it is
-unknown then. A transaction costs about 4 kB in all rules; 128 of them are a week of a busy station, and no rule asks for
-one that is older. With 500 a worker grew by 20 MB for each hundred stations."""
+unknown then. A transaction costs about 4 kB in all rules; 128 of them are a week of a busy station, and no rule asks
+for one that is older. With 500 a worker grew by 20 MB for each hundred stations."""
 
 RULE_WAITS: Final = 1000
 """Open expectations per rule and station; a conforming peer has one CALL open at a time."""

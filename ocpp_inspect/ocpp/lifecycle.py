@@ -89,7 +89,7 @@ class Lifecycle:
         return connection
 
     def _station_of(self, item: WsItem) -> str:
-        """Whose connection without an upgrade this is: the only station known at that address, unless it is on the line.
+        """Whose connection without an upgrade this is: the only station known there, unless it is on the line already.
 
         A station has one connection at a time: a second one from there is perhaps another station behind the address.
         """

@@ -75,8 +75,9 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            loop.add_signal_handler(getattr(signal, name), stopped.set)
     tap = Tap(loop, process.descriptor, say)
     if has_screen:
         say = partial(_say_on_screen, tap, say)
@@ -100,18 +101,25 @@ async def _serve(
     if started is not None:
         started(addresses)
     task = loop.create_task(beside(relay, stopped)) if beside is not None else None
+    if task is not None:
+        task.add_done_callback(partial(_say_failure, say))
     try:
         await stopped.wait()
     finally:
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
         await relay.stop()
         loop.remove_reader(process.replies)
         await tap.finish(_FINISH_S)
         if tap.missing_bytes:
             say(f"{tap.missing_bytes:,} octets were forwarded without being analysed".replace(",", " "))
+
+
+def _say_failure(say: Callable[[str], None], task: asyncio.Task[None]) -> None:
+    """A console that fails must not take the stations' connections with it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        say(f"the console failed: {type(error).__name__}: {error}; forwarding goes on without it")
 
 
 def _say_on_screen(tap: Tap, otherwise: Callable[[str], None], text: str) -> None:
