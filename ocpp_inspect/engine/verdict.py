@@ -23,6 +23,7 @@ UNKNOWN: Final = (TypeError, ValueError, ArithmeticError, LookupError, Attribute
 """What an odd value inside an expression raises: the rule cannot be decided and stays silent."""
 
 OTHER: Final = {"station": "csms", "csms": "station"}
+_WITHIN_SECONDS: Final = RULE_WITHIN_NS / 1e9
 _VALUE_CHARACTERS: Final = 80
 
 Describe = Callable[[Any, StationState, Any], str]
@@ -412,9 +413,9 @@ def duration(seconds: float) -> str:
 
 def nanoseconds(seconds: Any) -> int:
     """A computed time limit; 0 (do not wait) when it is unknown or no number."""
-    if type(seconds) not in (int, float) or not 0 < seconds < RULE_WITHIN_NS / 1e9:
-        return 0
-    return int(seconds * 1_000_000_000)
+    if (type(seconds) is float or type(seconds) is int) and 0 < seconds < _WITHIN_SECONDS:
+        return int(seconds * 1_000_000_000)
+    return 0
 
 
 def _blame(blame: str, side: str) -> Blame:
