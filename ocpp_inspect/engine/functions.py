@@ -50,7 +50,9 @@ def index(value: Any, member: str, key: str) -> dict[Any, list[Any]] | None:
     left = EXPRESSION_PAIRS
     try:
         for outer in entries(value):
-            inners = entries(outer.get(member))
+            inners = outer.get(member)
+            if type(inners) is not list or len(inners) > EXPRESSION_ITEMS:
+                inners = entries(inners)
             left -= len(inners)
             if left < 0:
                 return None

@@ -73,9 +73,9 @@ class Registers(Monitor):
             reading = float(value["value"])
         except (KeyError, TypeError, ValueError, OverflowError):
             return ""
-        unit = value.get("unitOfMeasure") if "unitOfMeasure" in value else value.get("unit", "Wh")
+        unit: Any = value["unitOfMeasure"] if "unitOfMeasure" in value else value.get("unit", "Wh")
         if type(unit) is dict:
-            unit = f"{unit.get('unit', 'Wh')} {unit.get('multiplier', 0)}"
+            unit = unit.get("unit", "Wh"), unit.get("multiplier", 0)
         series: Any = (
             transaction, is_main, measurand, value.get("phase"), value.get("location", "Outlet"), unit,
         )  # fmt: skip
@@ -93,6 +93,7 @@ class Registers(Monitor):
             return ""
         self.last[series] = at, reading
         if reading < before[1]:
+            unit = f"{unit[0]} {unit[1]}" if type(unit) is tuple else unit  # written only now: readings are many
             return f"{measurand} of transaction {transaction} falls from {before[1]:g} to {reading:g} {unit}"
         return ""
 
