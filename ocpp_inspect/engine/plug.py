@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.rule import Rule, RuleError
@@ -19,13 +20,7 @@ def load_monitor(rule: Rule) -> type[Monitor]:
     try:
         if where.endswith(".py"):
             path = Path(rule.path).parent / where
-            place = sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-            spec = importlib.util.spec_from_file_location(f"ocpp_inspect_rule_{path.stem}_{place}", path)
-            if spec is None or spec.loader is None:
-                raise RuleError(f"{where} cannot be loaded", rule.path, rule.line, hint=hint)
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module  # dataclasses look their module up there
-            spec.loader.exec_module(module)
+            module = _module_of(path)
         else:
             module = importlib.import_module(where)
         monitor = getattr(module, name, None)
@@ -34,3 +29,24 @@ def load_monitor(rule: Rule) -> type[Monitor]:
     if not (isinstance(monitor, type) and issubclass(monitor, Monitor)):
         raise RuleError(f"python: {where} has no class {name!r} that is a Monitor", rule.path, rule.line, hint=hint)
     return monitor
+
+
+def _module_of(path: Path) -> ModuleType:
+    """The module of a file; several rules share one, and a file that has changed is read again."""
+    state = path.stat()
+    identity = f"{path.resolve()}|{state.st_mtime_ns}|{state.st_size}"
+    place = sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    name = f"ocpp_inspect_rule_{path.stem}_{place}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

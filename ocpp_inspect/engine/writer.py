@@ -359,15 +359,24 @@ def _is_constant(node: ast.expr) -> bool:
 
 
 def _free_names(node: ast.expr) -> frozenset[str]:
-    """The names that an expression uses and does not bind."""
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
-    bound = {
-        part.target.id
-        for part in ast.walk(node)
-        if isinstance(part, ast.comprehension) and isinstance(part.target, ast.Name)
-    }
-    called = {part.func.id for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
-    return frozenset(names - bound - called)
+    """The names that an expression uses and does not bind. Kept on the node: every writer of it asks."""
+    known: frozenset[str] | None = getattr(node, "free_names", None)
+    if known is not None:
+        return known
+    names: set[str] = set()
+    others: set[str] = set()  # bound by a `for`, or functions
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            if isinstance(part.ctx, ast.Load):
+                names.add(part.id)
+        elif isinstance(part, ast.comprehension):
+            if isinstance(part.target, ast.Name):
+                others.add(part.target.id)
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+            others.add(part.func.id)
+    found = frozenset(names - others)
+    node.free_names = found  # type: ignore[attr-defined]
+    return found
 
 
 def _conjuncts(node: ast.expr) -> list[ast.expr]:
