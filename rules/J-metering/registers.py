@@ -56,7 +56,9 @@ class Registers(Monitor):
                     continue
                 measurand = value.get("measurand", DEFAULT)
                 # Most values are of other measurands.
-                if type(measurand) is not str or measurand[-9:] != ".Register" or value.get("format") == "SignedData":
+                if type(measurand) is not str or not measurand.endswith(".Register"):
+                    continue
+                if value.get("format") == "SignedData":
                     continue
                 if at is None:
                     at = moment_of(meter_value.get("timestamp"))
