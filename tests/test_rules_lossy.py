@@ -18,7 +18,7 @@ from ocpp_inspect.pipeline.chain import Chain
 from ocpp_inspect.pipeline.rules import built_in_and
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-CLEAN = ["ocpp201-day", "ocpp201-deflate-no-takeover", "npm-ocpp-rpc", "reconnects", "five-stations"]
+CLEAN = ["ocpp201-day", "ocpp201-deflate-no-takeover", "npm-ocpp-rpc", "reconnects"]
 DAMAGES = ["drop", "hole", "begin", "end", "one direction", "snap length", "twice"]
 
 

@@ -21,7 +21,7 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.ocpp import actions, frame, text, version
 from ocpp_inspect.ocpp.connection import Connection
-from ocpp_inspect.ocpp.identity import Endpoints, Identities, address, station_from_path
+from ocpp_inspect.ocpp.identity import Endpoints, Identities, station_from_path
 from ocpp_inspect.ocpp.pairing import Calls
 from ocpp_inspect.ocpp.session import Session
 
@@ -89,16 +89,8 @@ class Lifecycle:
         return connection
 
     def _station_of(self, item: WsItem) -> str:
-        """Whose connection without an upgrade this is: the only station known there, unless it is on the line already.
-
-        A station has one connection at a time: a second one from there is perhaps another station behind the address.
-        """
         endpoints = self._endpoints(item.connection, item.position) if self._endpoints is not None else None
-        if endpoints is None:
-            return ""
-        station = self._identities.recall(endpoints, item.position)
-        session = self._sessions.get(station)
-        return address(endpoints) if session is not None and session.connections else station
+        return self._identities.recall(endpoints, item.position) if endpoints is not None else ""
 
     def _client_of(self, item: Anomaly) -> str:
         endpoints = self._endpoints(item.connection, item.position) if self._endpoints is not None else None
