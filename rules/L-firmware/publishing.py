@@ -1,4 +1,4 @@
-"""Publications of firmware by one Local Controller in; remarks about them out. Rules FW-016 and FW-018 (OCPP 2.x L03, L04)."""
+"""Firmware that one Local Controller publishes in; remarks about it out. Rules FW-016 and FW-018 (OCPP 2.x L03, L04)."""
 
 from __future__ import annotations
 
