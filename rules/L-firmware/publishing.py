@@ -1,4 +1,4 @@
-"""Firmware that one Local Controller publishes in; remarks about it out. Rules FW-016 and FW-018 (OCPP 2.x L03, L04)."""
+"""Firmware that one Local Controller publishes in; remarks about it out. Rules FW-016 and FW-018 (L03, L04)."""
 
 from __future__ import annotations
 
