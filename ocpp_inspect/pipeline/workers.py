@@ -181,6 +181,8 @@ def _decode(
     outcome: Outcome,
     progress: Progress | None,
 ) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+
     from ocpp_inspect.capture import CaptureReader
     from ocpp_inspect.pipeline.chain import Chain
     from ocpp_inspect.pipeline.keys import CaptureSecrets, add_secrets_inside, keys_of
@@ -198,6 +200,7 @@ def _decode(
         count=count,
         keys=keys,
     )
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool keeps 10 MB for next time, and is no faster
     columns = Columns()
     thresholds = gc.get_threshold()
     gc.set_threshold(*COLLECTION_THRESHOLDS)

@@ -24,6 +24,7 @@ import pyarrow as pa
 from ocpp_inspect.limits import (
     FINGERPRINT_BYTES,
     STORE_CAPTURES,
+    STORE_GROUP_ROWS,
     STORE_MEMORY_BYTES,
     STORE_MEMORY_MAXIMUM_BYTES,
 )
@@ -71,14 +72,25 @@ def _settings() -> dict[str, str | bool | int | float | list[str]]:
 
 def open_file(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """A connection with the settings of this package. Raises StoreError with what to do."""
+    connection = duckdb.connect(config=_settings())
     try:
-        return duckdb.connect(str(path), read_only=read_only, config=_settings())
-    except duckdb.IOException as error:
-        if "lock" in str(error):
-            raise StoreError(f"{path}: in use by another program; close it and try again") from error
-        raise StoreError(f"{path}: not a DuckDB database that can be opened ({_first_line(error)})") from error
+        quoted = str(path).replace("'", "''")
+        access = ", READ_ONLY" if read_only else ""
+        # Only by ATTACH can the row groups be smaller than 122,880 rows, which are held until they are full.
+        connection.execute(f"ATTACH '{quoted}' AS run (ROW_GROUP_SIZE {STORE_GROUP_ROWS}{access})")
+        connection.execute("USE run")
     except duckdb.Error as error:
-        raise StoreError(f"{path}: cannot be opened ({_first_line(error)})") from error
+        connection.close()
+        raise _not_opened(path, error) from error
+    return connection
+
+
+def _not_opened(path: Path, error: duckdb.Error) -> StoreError:
+    if not isinstance(error, duckdb.IOException):
+        return StoreError(f"{path}: cannot be opened ({_first_line(error)})")
+    if "lock" in str(error):
+        return StoreError(f"{path}: in use by another program; close it and try again")
+    return StoreError(f"{path}: not a DuckDB database that can be opened ({_first_line(error)})")
 
 
 def _first_line(error: Exception) -> str:
