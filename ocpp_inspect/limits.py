@@ -311,7 +311,7 @@ RULE_STATIONS: Final = 100_000
 
 RULE_KEYS: Final = 64
 """Keys with registers, per rule and station: connectors, transactions, reservations. Beyond it the oldest goes: it is
-unknown then. A transaction costs about 4 kB in all rules; 64 of them are days of a busy station, and rules ask for those
+unknown then. A transaction costs about 4 kB in all rules; 64 are days of a busy station, and rules ask for those
 that run or have just ended. With 500 a worker grew by 20 MB for each hundred stations."""
 
 RULE_WAITS: Final = 1000
