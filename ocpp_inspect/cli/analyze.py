@@ -71,6 +71,9 @@ def analyze(
             metavar="REGEX",
         ),
     ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-F", help="Go on as a text log grows, until Ctrl-C; - follows a pipe.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="What is legal but known to break peers weighs one step more.")
     ] = False,
@@ -106,6 +109,8 @@ def analyze(
       ocpp-inspect analyze run.pcap --baseline known.yaml --format sarif --output run.sarif
 
       ocpp-inspect analyze site.pcapng --keylog site.keys
+
+      kubectl logs -f csms | ocpp-inspect analyze --follow - --db site.duckdb
     """
     from dataclasses import replace as replace_in
 
@@ -129,6 +134,10 @@ def analyze(
         accepted = acceptances_of(options, [*(baseline or ()), *(quirks or ())])
         options = replace_in(options, acceptances=accepted)
         report = Reporter(options, format, output, fail_on, write_baseline)
+        if follow:
+            from ocpp_inspect.cli.following import follow as follow_log
+
+            sys.exit(follow_log(captures, db, options, report, quiet=quiet or format is not Format.RICH))
         if db is not None:
             with progress_bar(not quiet) as progress:
                 run(captures, db, options, replace=replace, progress=progress)

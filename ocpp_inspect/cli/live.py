@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,11 +13,7 @@ import typer
 from ocpp_inspect.cli.analyze import key_log_of_environment
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from ocpp_inspect.capture.live import LiveSource, Rotation
-    from ocpp_inspect.pipeline.live import LiveRun
-    from ocpp_inspect.report.live import Header
 
 
 class Way(StrEnum):
@@ -122,6 +114,7 @@ def live(
         if read and (numbers or text_filter):
             fail("--ports and --filter are for interfaces; filter where the pipe begins")
         from ocpp_inspect.cli.reporter import acceptances_of
+        from ocpp_inspect.cli.running import ending_wanted, say_end, watch
         from ocpp_inspect.pipeline import Options
         from ocpp_inspect.pipeline.keys import GrowingKeyLogs
         from ocpp_inspect.pipeline.rules import built_in_and
@@ -139,7 +132,7 @@ def live(
         for path in options.key_logs:
             if not path.exists():
                 typer.echo(f"{path}: does not exist yet; it is read as soon as it does", err=True)
-        with _ending() as ending:
+        with ending_wanted() as ending:
             key_logs = GrowingKeyLogs(options)
             source = _opened(interface or [], read, numbers, text_filter, capture_with)
             try:
@@ -153,106 +146,10 @@ def live(
                 raise
             try:
                 is_screen = sys.stdout.isatty() and not (lines or quiet)
-                _watch(run, ending, seconds, is_screen=is_screen, quiet=quiet, local=local)
-                _say_end(run, db)
+                watch(run, ending, seconds, is_screen=is_screen, quiet=quiet, local=local)
+                say_end(run, db)
             finally:
                 run.recording.dispose()
-
-
-class _Ending:
-    """Whether somebody asked for the end."""
-
-    is_wanted = False
-
-
-@contextmanager
-def _ending() -> Iterator[_Ending]:
-    """Ctrl-C, SIGTERM and a closed terminal ask for a clean end; the second Ctrl-C is taken at its word."""
-    ending = _Ending()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        if ending.is_wanted:
-            raise KeyboardInterrupt
-        ending.is_wanted = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    try:
-        yield ending
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _watch(run: LiveRun, ending: _Ending, seconds: float | None, *, is_screen: bool, quiet: bool, local: bool) -> None:
-    """Show what happens until it ends; everything is written and closed afterwards."""
-    from ocpp_inspect.cli.watching import shown
-    from ocpp_inspect.report.live import Board, Header
-
-    board, header = Board(), Header(source=run.source.info.path.removeprefix("live:"), started_ns=time.time_ns())
-    with shown(board, header, is_screen=is_screen, clock="local" if local else "utc") as output:
-
-        def turn() -> None:
-            now_ns = run.source.now_ns() or time.time_ns()
-            _fill(header, run)
-            for text in run.news:
-                output.tell([board.note(text, now_ns)])
-            run.news.clear()
-            output.turn(now_ns)
-            if output.wants_to_quit or ending.is_wanted:
-                run.stop()
-
-        if not quiet:
-            run.recording.subscribe(lambda decoded: output.tell(board.show(decoded.items, decoded.findings)))
-        try:
-            run.run(turn, seconds)
-        finally:
-            run.finish()
-
-
-def _fill(header: Header, run: LiveRun) -> None:
-    """What the head of the screen says about source, database and capture file."""
-    info, recording, output = run.source.info, run.recording, run.output
-    header.packets, header.octets, header.dropped = info.packets, info.bytes, info.dropped_packets
-    if not recording.is_scratch:
-        header.database = f"database {recording.database.name}"
-    if output is not None:
-        header.capture_file = f"packets {output.current.name} {_size(output.octets)}"
-    troubles = (recording.trouble, output.trouble if output is not None else "")
-    header.troubles = [_without_directory(text) for text in troubles if text]
-
-
-def _without_directory(trouble: str) -> str:
-    """The reason has to be seen on a narrow screen; the whole path is said at the end."""
-    place, colon, reason = trouble.partition(": ")
-    return f"{Path(place).name}{colon}{reason}"
-
-
-def _say_end(run: LiveRun, db: Path | None) -> None:
-    """The summary on stdout, what was kept on stderr."""
-    from ocpp_inspect.cli.screen import print_lines, screen_width
-    from ocpp_inspect.report.opened import open_database
-    from ocpp_inspect.report.summary import summary
-
-    recording, output, info = run.recording, run.output, run.source.info
-    opened = open_database(recording.database)
-    try:
-        print_lines(summary(opened, screen_width()))
-    finally:
-        opened.close()
-    if info.dropped_packets:
-        typer.echo(
-            f"{info.dropped_packets} packets were dropped before they could be read; "
-            "--ports or --filter spares the machine, findings near the drops are inconclusive",
-            err=True,
-        )
-    if db is not None:
-        typer.echo(f"database: {db}", err=True)
-    if output is not None:
-        typer.echo(f"packets: {output.current}", err=True)
-    for trouble in (recording.trouble, output.trouble if output is not None else ""):
-        if trouble:
-            typer.echo(f"ocpp-inspect: {trouble}", err=True)
 
 
 def _opened(names: list[str], read: str | None, ports: list[int], text_filter: str, way: Way | None) -> LiveSource:
@@ -325,13 +222,6 @@ def _rotation(text: str, keep: int, write: Path | None) -> Rotation | None:
 
 def _split(values: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
-
-
-def _size(octets: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if octets >= size:
-            return f"{octets / size:.1f} {unit}"
-    return f"{octets} B"
 
 
 def _version() -> str:

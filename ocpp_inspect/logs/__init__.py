@@ -7,6 +7,7 @@ mid-session, and rules that need more stay silent.
 from __future__ import annotations
 
 from ocpp_inspect.logs.formats import LogFormat, LogFormatError, format_names, own_format
+from ocpp_inspect.logs.growing import GrowingLog
 from ocpp_inspect.logs.reader import LogReader, is_log
 
-__all__ = ["LogFormat", "LogFormatError", "LogReader", "format_names", "is_log", "own_format"]
+__all__ = ["GrowingLog", "LogFormat", "LogFormatError", "LogReader", "format_names", "is_log", "own_format"]

@@ -139,6 +139,12 @@ class Conversations:
         payload = entry.text.encode("utf-8", "surrogateescape")
         yield WsMessage(connection, side, ts_ns, ts_ns, packet, position, 1, payload, 1, False, packet)
 
+    def lose(self) -> Iterator[WsItem]:
+        """Lines may be missing here, of every connection."""
+        for connection, *_ in self._open.values():
+            self.position += 1
+            yield Loss(connection, "unknown", self._last_ns, connection, self.position, "drops")
+
     def finish(self) -> Iterator[WsItem]:
         """The log ends; its connections go on."""
         for key in list(self._open):

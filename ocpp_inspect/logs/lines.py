@@ -36,7 +36,7 @@ class Lines:
     """Reads lines in one format; what it cannot read is counted."""
 
     def __init__(self, form: LogFormat) -> None:
-        self._form = form
+        self.form = form
         self._head: _Head | None = None  # of a message that is not complete
         self._parts: list[str] = []
         self._scanner = Scanner()
@@ -75,7 +75,7 @@ class Lines:
     # ----------------------------------------------------------------------------------------- one line
 
     def _line(self, line: int, text: str) -> Iterator[Entry]:
-        form = self._form
+        form = self.form
         event = self._event(line, text)
         if event is not None:
             yield event
@@ -100,7 +100,7 @@ class Lines:
         yield from self._continue(text[start.start() :])
 
     def _event(self, line: int, text: str) -> Entry | None:
-        for kind, pattern in (("open", self._form.opened), ("close", self._form.closed)):
+        for kind, pattern in (("open", self.form.opened), ("close", self.form.closed)):
             match = pattern.search(text) if pattern is not None else None
             if match is not None:
                 head = self._head_of(line, text, match)
@@ -114,7 +114,7 @@ class Lines:
         return None
 
     def _own(self, line: int, text: str) -> Iterator[Entry]:
-        match = self._form.pattern.search(text)
+        match = self.form.pattern.search(text)
         if match is None:
             return
         head = self._head_of(line, text, match)
@@ -129,7 +129,7 @@ class Lines:
         stamp = find_time(told) if told else find_time(text[: match.end()]) or find_time(text)
         return _Head(
             line, stamp, parts.get("station") or "", parts.get("session") or "",
-            self._form.sender(parts.get("direction")),
+            self.form.sender(parts.get("direction")),
         )  # fmt: skip
 
     @staticmethod
@@ -147,9 +147,9 @@ class Lines:
         """Whether a line belongs to the message begun before: not when it is a record of its own."""
         if not self._parts:
             return not text.strip() or BEGINNING.match(text.lstrip()) is not None or text.strip() == "["
-        if self._form is ANY or not self._form.follows:
-            return self._form.pattern.search(text) is None if self._form is not ANY else find_time(text[:40]) is None
-        return self._form.pattern.match(text) is None
+        if self.form is ANY or not self.form.follows:
+            return self.form.pattern.search(text) is None if self.form is not ANY else find_time(text[:40]) is None
+        return self.form.pattern.match(text) is None
 
     def _continue(self, text: str) -> Iterator[Entry]:
         assert self._head is not None  # noqa: S101 - only called with one
@@ -173,7 +173,7 @@ class Lines:
 
     def _entry(self, head: _Head, kind: EntryKind) -> Entry:
         text = "\n".join(self._parts).strip()
-        if self._form.entities:
+        if self.form.entities:
             text = html.unescape(text)
         return Entry(head.line, kind, head.stamp, head.station, head.session, head.sender, text)
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from pathlib import PurePath
 from typing import Final
 
-from ocpp_inspect.limits import LOG_BATCH, LOG_DETECTION_LINES, LOG_DOCUMENT_OCTETS, LOG_LINE_OCTETS
+from ocpp_inspect.limits import LOG_BATCH, LOG_DOCUMENT_OCTETS
 from ocpp_inspect.logs.arrays import BEGINNING
-from ocpp_inspect.logs.conversations import Conversations, Initiators, Learn
-from ocpp_inspect.logs.detect import detect
+from ocpp_inspect.logs.conversations import Initiators, Learn
 from ocpp_inspect.logs.entry import Entry
 from ocpp_inspect.logs.flows import entries_of_flows, is_flow_file
 from ocpp_inspect.logs.formats import LogFormat
+from ocpp_inspect.logs.growing import BOMS, GrowingLog, conversations_of
 from ocpp_inspect.logs.har import entries_of_har, is_har
-from ocpp_inspect.logs.lines import Lines
 from ocpp_inspect.model import CaptureInfo, WsItem
-
-_BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 def is_log(head: bytes) -> bool:
@@ -42,7 +33,7 @@ def _begins_pretty(text: str) -> bool:
 
 
 def _text_of(head: bytes) -> str | None:
-    for mark, encoding in _BOMS:
+    for mark, encoding in BOMS:
         if head.startswith(mark):
             return head[len(mark) :].decode(encoding, "replace")
     if b"\0" in head[:4096]:
@@ -65,14 +56,15 @@ class LogReader:
     ) -> None:
         self._info = info
         self._read = read
+        self._initiators = initiators
+        self._learn = learn
         self._form = form
-        name = PurePath(info.path).name.partition(".")[0] or "station"
-        self._conversations = Conversations(info.capture, position, initiators, learn, name)
+        self._position = position
 
     @property
     def position(self) -> int:
         """The position of the last item."""
-        return self._conversations.position
+        return self._position
 
     def __iter__(self) -> Iterator[list[WsItem]]:
         first = self._read()
@@ -80,30 +72,15 @@ class LogReader:
             if is_one(first):
                 yield from self._document(name, first, entries_of)
                 return
-        lines = self._lines(first)
-        head = [line for _, line in zip(range(LOG_DETECTION_LINES), lines, strict=False)]
-        form = self._form
-        if form is None:
-            form, _ = detect([text for _, text in head])
-        reader = Lines(form)
-        entries: list[Entry] = []
-        for number, text in head:
-            entries += reader.feed(number, text)
-        self._conversations.learn_from(entries)
-        batch: list[WsItem] = []
-        for entry in entries:
-            batch += self._conversations.items(entry)
-        for number, text in lines:
-            for entry in reader.feed(number, text):
-                batch += self._conversations.items(entry)
-            if len(batch) >= LOG_BATCH:
-                yield batch
-                batch = []
-        for entry in reader.finish():
-            batch += self._conversations.items(entry)
-        batch += self._conversations.finish()
-        self._tell(form.name, reader.messages, reader.cut)
-        yield batch
+        log = GrowingLog(self._info, self._initiators, self._learn, form=self._form, position=self._position)
+        for octets in chain((first,) if first else (), _until_end(self._read)):
+            items = log.feed(octets)
+            self._position = log.position
+            if items:
+                yield items
+        items = log.finish()
+        self._position = log.position
+        yield items
 
     def _document(
         self, name: str, first: bytes, entries_of: Callable[[bytes], Iterator[Entry]]
@@ -120,51 +97,21 @@ class LogReader:
         self._info.bytes = size
         number = 0
         batch: list[WsItem] = []
+        conversations = conversations_of(self._info, self._position, self._initiators, self._learn)
         for entry in entries_of(b"".join(parts)):
             number += entry.kind == "message"
-            batch += self._conversations.items(entry)
+            batch += conversations.items(entry)
             if len(batch) >= LOG_BATCH:
                 yield batch
                 batch = []
-        batch += self._conversations.finish()
-        self._tell(name, number, 0)
-        yield batch
-
-    def _tell(self, name: str, messages: int, cut: int) -> None:
-        info, conversations = self._info, self._conversations
+        batch += conversations.finish()
+        self._position = conversations.position
+        info = self._info
         info.format = "log"
         info.first_ns, info.last_ns = conversations.first_ns, conversations.last_ns
-        info.packets = messages
-        info.notes = [f"read as {name}: {messages} messages", *conversations.notes, *info.notes]
-        if cut:
-            info.notes.append(f"{cut} messages are cut off in the log")
-
-    def _lines(self, first: bytes) -> Iterator[tuple[int, str]]:
-        """(1-based number, text) of each line; a line longer than the bound is cut there, the rest is left out."""
-        decoder: codecs.IncrementalDecoder | None = None
-        number, rest, is_long = 0, "", False
-        for octets in chain((first,) if first else (), _until_end(self._read)):
-            if decoder is None:
-                encoding = next((name for mark, name in _BOMS if octets.startswith(mark)), "utf-8")
-                mark = next((mark for mark, _ in _BOMS if octets.startswith(mark)), b"")
-                decoder = codecs.getincrementaldecoder(encoding)(
-                    "surrogateescape" if encoding == "utf-8" else "replace"
-                )
-                octets = octets[len(mark) :]  # noqa: PLW2901
-            self._info.bytes += len(octets)
-            *whole, rest = (rest + decoder.decode(octets)).split("\n")
-            for line in whole:
-                number += 1
-                if not is_long:
-                    yield number, line.removesuffix("\r")
-                is_long = False
-            if len(rest) > LOG_LINE_OCTETS:
-                if not is_long:
-                    yield number + 1, rest
-                    self._info.notes.append(f"line {number + 1} is longer than {LOG_LINE_OCTETS} octets and was cut")
-                rest, is_long = "", True
-        if rest and not is_long:
-            yield number + 1, rest.removesuffix("\r")
+        info.packets = number
+        info.notes = [f"read as {name}: {number} messages", *conversations.notes, *info.notes]
+        yield batch
 
 
 _DOCUMENTS: Final[tuple[tuple[str, Callable[[bytes], bool], Callable[[bytes], Iterator[Entry]]], ...]] = (

@@ -17,6 +17,7 @@ from ocpp_inspect.pipeline.rules import built_in_and
 
 if TYPE_CHECKING:
     from ocpp_inspect.capture.live import LiveSource, Rotation
+    from ocpp_inspect.model import CaptureInfo
 
 _TURN_S: Final = 0.1
 _TICK_NS: Final = 5 * 10**8
@@ -72,6 +73,15 @@ class LiveRun:
         self._ticked_ns = 0
         self._is_stopped = False
         self._is_finished = False
+
+    @property
+    def info(self) -> CaptureInfo:
+        """The figures of the source."""
+        return self.source.info
+
+    def now_ns(self) -> int:
+        """The time of the source; 0 before it told one."""
+        return self.source.now_ns()
 
     def stop(self) -> None:
         """End with the next turn; for signal handlers."""
