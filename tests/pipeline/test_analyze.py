@@ -214,6 +214,7 @@ def test_an_interrupted_run_leaves_the_old_database(jobs: int, tmp_path: Path) -
         "def progress(done, total):\n"
         "    if done > 300_000: os.kill(os.getpid(), signal.SIGINT)\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where a shell put us behind '&'
         "    try: analyze([sys.argv[1]], Path(sys.argv[2]), Options(jobs=int(sys.argv[3])), progress=progress)\n"
         "    except KeyboardInterrupt: sys.exit(130)\n"
     )
