@@ -39,7 +39,8 @@ def _module_of(path: Path) -> ModuleType:
     name = f"ocpp_inspect_rule_{path.stem}_{place}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
+    # A package of its own directory, so that a rule can say `from .neighbour import …`.
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(path.parent)])
     if spec is None or spec.loader is None:
         raise ImportError("cannot be loaded")
     module = importlib.util.module_from_spec(spec)

@@ -87,6 +87,22 @@ def test_the_rules_of_the_language_page_work(tmp_path: Path) -> None:
             load_monitor(msgspec.structs.replace(second, python=wrong))
 
 
+def test_a_rule_in_python_reads_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(
+        "from ocpp_inspect.engine import Monitor\nclass Base(Monitor):\n    limit = 7\n"
+    )
+    (tmp_path / "own.py").write_text("from .shared import Base\nclass Own(Base):\n    pass\n")
+    (tmp_path / "lost.py").write_text("from .nowhere import Base\n")
+    rule = parse_rule(
+        "id: TST-001\nname: own-class\ntitle: t\nseverity: info\nreference: r\nwhen: CALL\n"
+        "python: own.py:Own\nmessage: m\nexamples: []\n",
+        str(tmp_path / "x.yaml"),
+    )
+    assert load_monitor(rule).limit == 7  # type: ignore[attr-defined]
+    with pytest.raises(RuleError, match="nowhere"):
+        load_monitor(msgspec.structs.replace(rule, python="lost.py:Base"))
+
+
 def test_the_language_page_names_every_function_and_name() -> None:
     from ocpp_inspect.engine.functions import FUNCTIONS
     from ocpp_inspect.engine.names import NAME_HELP, NAMES
