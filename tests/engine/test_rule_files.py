@@ -95,7 +95,7 @@ def test_a_rule_in_python_reads_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "lost.py").write_text("from .nowhere import Base\n")
     rule = parse_rule(
         "id: TST-001\nname: own-class\ntitle: t\nseverity: info\nreference: r\nwhen: CALL\n"
-        "python: own.py:Own\nmessage: m\nexamples: []\n",
+        "python: own.py:Own\nmessage: m\nexamples: ['1 # TST-001']\n",
         str(tmp_path / "x.yaml"),
     )
     assert load_monitor(rule).limit == 7  # type: ignore[attr-defined]
