@@ -248,6 +248,38 @@ RESYNC_CANDIDATES: Final = 128
 MIDWAY_BYTES: Final = 128 * 1024
 """Octets of a connection joined midway in which WebSocket frames are searched before it is left alone."""
 
+# --- soap ------------------------------------------------------------------------------------------------------
+
+SOAP_CONNECTIONS: Final = 65_536
+"""TCP connections followed at once in search of SOAP (about 0.5 kB each); beyond it the oldest is given up."""
+
+SOAP_STATIONS: Final = 20_000
+"""Stations whose addresses and exchanges are known; beyond it the one silent for longest goes. As many as sessions."""
+
+SOAP_BODY_BYTES: Final = 4 * 1024 * 1024
+"""Longest SOAP body decoded, unpacked: a local list of 20,000 entries. A longer one is skipped and told."""
+
+SOAP_UNKNOWN_BYTES: Final = 256 * 1024
+"""The same for a body of a connection that is not known to carry OCPP: the namespace stands at its beginning."""
+
+SOAP_TOTAL_BYTES: Final = 64 * 1024 * 1024
+"""Octets of incomplete HTTP messages of all connections together; beyond it a connection that grows is given up."""
+
+SOAP_MIDWAY_BYTES: Final = 32 * 1024
+"""Octets of a connection joined midway in which HTTP is searched: several messages, for most have 1 to 2 kB."""
+
+SOAP_SEARCH_BYTES: Final = 8 * 1024 * 1024
+"""Octets of a connection of OCPP in which the next HTTP message is searched behind a gap: two of the longest."""
+
+XML_DEPTH: Final = 32
+"""Deepest nesting of elements: the deepest OCPP message (SetChargingProfile) has 8."""
+
+XML_ELEMENTS: Final = 100_000
+"""Elements of one document (about 30 MB as objects): a local list of 20,000 entries."""
+
+XML_ATTRIBUTES: Final = 32
+"""Attributes of one element; OCPP has none, envelopes have two."""
+
 # --- ocpp ------------------------------------------------------------------------------------------------------
 
 OCPP_CONNECTIONS: Final = 65_536

@@ -11,7 +11,8 @@ Door by door:
     tcp        → StreamBatch (columns for in-order segments; StreamOpened, StreamData, StreamGap … for all others)
     tls        → the same, TLS as its plaintext behind a StreamSecured; TlsSession for what a handshake shows
     websocket  → list of Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | Anomaly
-    ocpp       → the same list, each WsMessage replaced by OcppMessage, `station` filled everywhere
+    soap       → list of SoapMessage | Loss | ConnectionClosed | Anomaly
+    ocpp       → the same lists, each WsMessage and SoapMessage replaced by OcppMessage, `station` filled everywhere
     engine     → list of Finding
 """
 
@@ -27,7 +28,7 @@ import numpy.typing as npt
 Side: TypeAlias = Literal["station", "csms", "unknown"]
 Kind: TypeAlias = Literal["CALL", "CALLRESULT", "CALLERROR", "CALLRESULTERROR", "SEND", "INVALID"]
 Layer: TypeAlias = Literal[
-    "capture", "network", "tcp", "tls", "http", "ws", "ocpp", "rpc", "schema", "pipeline", "proxy"
+    "capture", "network", "tcp", "tls", "http", "ws", "soap", "ocpp", "rpc", "schema", "pipeline", "proxy"
 ]
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Verdict: TypeAlias = Literal["violation", "inconclusive"]
@@ -456,9 +457,71 @@ class ConnectionClosed(msgspec.Struct):
     station: str = ""
     version: str = ""  # filled by the ocpp room
     is_ocpp: bool = True  # filled by the ocpp room
+    transport: Literal["websocket", "soap"] = "websocket"
+    path: str = ""  # of SOAP: where the CSMS listens
+    host: str = ""
 
 
 WsItem: TypeAlias = Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | TlsSession | Anomaly
+
+
+# --------------------------------------------------------------------------- soap → ocpp
+
+SoapValue: TypeAlias = "str | list[tuple[str, Any]] | None"
+"""An element of a SOAP body: its text, or (name, SoapValue) of each child in order; None for xsi:nil."""
+
+
+class SoapFacts(msgspec.Struct):
+    """What HTTP and the envelope of one SOAP message say, beside its body. Captured text is NOT yet escaped."""
+
+    tcp_connection: int = 0  # packet key of the first packet of the TCP connection that carried it
+    client: str = ""
+    client_port: int = 0
+    server: str = ""
+    server_port: int = 0
+    path: str = ""
+    host: str = ""
+    status: int = 0  # HTTP status of a response
+    content_type: str = ""
+    content_encoding: str = ""
+    soap_version: str = ""  # "1.2", "1.1" or ""
+    namespace: str = ""  # of the operation
+    identity: str = ""  # chargeBoxIdentity
+    action: str = ""  # the WS-Addressing headers
+    message_id: str = ""
+    relates_to: str = ""
+    sender: str = ""  # From
+    reply_to: str = ""
+    to: str = ""
+    xml: Octets = b""  # the unpacked body of the HTTP message; passwords of WS-Security are masked
+
+
+class SoapMessage(msgspec.Struct):
+    """One request or response of an HTTP exchange that carries OCPP.
+
+    `connection` stands for all the dialogue of the station over SOAP, whatever TCP connections it took.
+    """
+
+    connection: int
+    station: str
+    version: str  # "1.2", "1.5", "1.6", "" (unknown)
+    side: Side
+    ts_ns: int  # of its last octet
+    packet: int
+    position: int
+    message_id: int
+    kind: Kind
+    unique_id: str  # MessageID of the request
+    action: str
+    body: SoapValue
+    request_id: int  # message_id of the request that it answers; 0: a request, or not known
+    facts: SoapFacts
+    error_code: str | None = None
+    error_description: str | None = None
+    anomalies: list[tuple[str, str]] = []  # (name, detail)
+
+
+SoapItem: TypeAlias = SoapMessage | Loss | ConnectionClosed | Anomaly
 
 
 # --------------------------------------------------------------------------- ocpp → engine, store
@@ -475,7 +538,7 @@ class OcppMessage(msgspec.Struct):
     message_id: int
     connection: int
     station: str
-    version: str  # "1.6", "2.0", "2.0.1", "2.1" or "" (unknown)
+    version: str  # "1.6", "2.0", "2.0.1", "2.1" or "" (unknown); of SOAP also "1.2" and "1.5"
     side: Side
     ts_ns: int
     packet: int
@@ -484,7 +547,7 @@ class OcppMessage(msgspec.Struct):
     unique_id: str
     action: str  # on answers too; "" when unknown
     payload: Any  # decoded payload (CALL, CALLRESULT, SEND); error details for errors
-    raw: bytes  # the exact octets of the message text
+    raw: bytes  # the exact octets of the message text; of SOAP the same in the form of OCPP-J, its XML is in `soap`
     size: int
     compressed: bool
     error_code: str | None = None
@@ -497,6 +560,7 @@ class OcppMessage(msgspec.Struct):
     transaction: str | None = None
     version_inferred: bool = False
     session: Any = None
+    soap: SoapFacts | None = None  # None: it came over a WebSocket
 
 
 OcppItem: TypeAlias = OcppMessage | Upgrade | WsControl | Loss | ConnectionClosed | TlsSession | Anomaly

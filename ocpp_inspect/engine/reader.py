@@ -16,8 +16,8 @@ from ocpp_inspect.limits import RULE_COUNT, RULE_WITHIN_NS
 from ocpp_inspect.model import Severity
 
 _KEYS: Final = (
-    "id", "name", "title", "aliases", "severity", "axis", "blame", "versions", "block", "tags", "reference", "why",
-    "benign", "follows", "when", "where", "by", "remember", "require", "expect", "count", "python", "message",
+    "id", "name", "title", "aliases", "severity", "axis", "blame", "versions", "transports", "block", "tags", "reference",
+    "why", "benign", "follows", "when", "where", "by", "remember", "require", "expect", "count", "python", "message",
     "examples",
 )  # fmt: skip
 _REQUIRED: Final = ("id", "name", "title", "severity", "reference", "when", "message", "examples")
@@ -75,6 +75,7 @@ class _Reader:
             axis=cast(Any, keys["axis"].one_of(("conformance", "compatibility"))) if "axis" in keys else "conformance",
             blame=cast(Blamed, keys["blame"].one_of(_BLAMED)) if "blame" in keys else "unknown",
             versions=self._versions(),
+            transports=self._transports(),
             block=keys["block"].text() if "block" in keys else "",
             why=keys["why"].text() if "why" in keys else "",
             benign=keys["benign"].text() if "benign" in keys else "",
@@ -130,6 +131,11 @@ class _Reader:
                 raise node.error(f"the version {node.value} is not quoted", f'write "{node.value}"')
             found.append(node.one_of(VERSIONS))
         return tuple(found)
+
+    def _transports(self) -> tuple[str, ...]:
+        if "transports" not in self._keys:
+            return ()
+        return tuple(node.one_of(("websocket", "soap")) for node in self._keys["transports"].texts())
 
     def _examples(self, node: Node, identifier: str) -> list[Node]:
         examples = node.texts()

@@ -83,6 +83,7 @@ class Rule(msgspec.Struct, frozen=True):
     blame: Blamed = "unknown"
     versions: tuple[str, ...] = ()
     severities: dict[str, Severity] = msgspec.field(default_factory=dict)  # version → severity, where it differs
+    transports: tuple[str, ...] = ()  # "websocket", "soap"; empty: any
     block: str = ""
     why: str = ""
     benign: str = ""
@@ -101,6 +102,10 @@ class Rule(msgspec.Struct, frozen=True):
     path: str = ""
     line: int = 1
     source: str = ""
+
+    def runs_over(self, transport: str) -> bool:
+        """Whether the rule judges what came over this transport."""
+        return not self.transports or transport in self.transports
 
     @property
     def registers(self) -> tuple[str, ...]:

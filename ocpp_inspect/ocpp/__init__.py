@@ -13,5 +13,6 @@ from ocpp_inspect.ocpp.identity import station_from_path
 from ocpp_inspect.ocpp.lifecycle import Counters
 from ocpp_inspect.ocpp.room import Ocpp
 from ocpp_inspect.ocpp.session import Boot, Session, Transaction
+from ocpp_inspect.ocpp.soap_room import SoapOcpp
 
-__all__ = ["ANOMALIES", "Boot", "Counters", "Ocpp", "Session", "Transaction", "station_from_path"]
+__all__ = ["ANOMALIES", "Boot", "Counters", "Ocpp", "Session", "SoapOcpp", "Transaction", "station_from_path"]

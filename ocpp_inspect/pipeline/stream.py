@@ -6,6 +6,7 @@ packet keys: see `StreamChain`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import NAMED_CONNECTIONS
 from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, StreamBatch, StreamItem, StreamOpened, WsItem
 from ocpp_inspect.ocpp import Ocpp
+from ocpp_inspect.pipeline.soap import SoapLane
 from ocpp_inspect.websocket import WebSockets
 
 _BY_POSITION = attrgetter("position")
@@ -31,7 +33,7 @@ class Decoded(NamedTuple):
 
 
 class StreamChain:
-    """WebSocket, OCPP and rules, connected.
+    """WebSocket, SOAP, OCPP and rules, connected.
 
     Without packets (a proxy, a log) call `feed` with StreamOpened, StreamData and StreamClosed items such that
 
@@ -60,7 +62,11 @@ class StreamChain:
         self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
         self.websockets = WebSockets()
         self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of, learns_addresses=learns_addresses)
+        every = rules.rules if isinstance(rules, Program) else rules
+        if not isinstance(rules, Program):
+            rules = [rule for rule in rules if rule.runs_over("websocket")]
         self.engine = Engine(rules, acceptances=acceptances)
+        self._soap = SoapLane(every, validate=validate, acceptances=acceptances)
         self._last_ns = 0
 
     def feed(self, items: Sequence[StreamItem]) -> Decoded:
@@ -105,14 +111,29 @@ class StreamChain:
         if hands_on_losses:
             items = judged
         findings = self.engine.feed(judged)
-        return Decoded([*items, *self.engine.take_anomalies()], findings)
+        return self._joined(
+            Decoded([*items, *self.engine.take_anomalies()], findings), self._soap.feed(streams, losses)
+        )
+
+    def decrypted(self, connection: int) -> None:
+        """What is fed of this connection is, from its beginning, the plaintext of TLS."""
+        self.websockets.decrypted(connection)
+        self._soap.soap.decrypted(connection)
+
+    @staticmethod
+    def _joined(websocket: Decoded, soap: tuple[list[OcppItem], list[Finding]]) -> Decoded:
+        """What both lanes gave, in position order."""
+        if not soap[0] and not soap[1]:
+            return websocket
+        items = sorted([*websocket.items, *soap[0]], key=_BY_POSITION)
+        return Decoded(items, websocket.findings + soap[1])
 
     def tick(self, now_ns: int) -> Decoded:
         """Let time pass; `now_ns` is on the clock of the items' times."""
         self._last_ns = max(self._last_ns, now_ns)
         items = self.ocpp.feed(self.websockets.tick(now_ns))
         findings = self.engine.feed(items) + self.engine.tick(now_ns)
-        return Decoded([*items, *self.engine.take_anomalies()], findings)
+        return self._joined(Decoded([*items, *self.engine.take_anomalies()], findings), self._soap.tick(now_ns))
 
     def finish(self, end_ns: int | None = None) -> Decoded:
         """Close what is open at the end; `end_ns` None: at the latest time seen."""
@@ -121,11 +142,14 @@ class StreamChain:
         items += self.ocpp.finish(end_ns)
         findings = self.engine.feed(items)
         findings += self.engine.finish(end_ns)
-        return Decoded([*items, *self.engine.take_anomalies()], findings)
+        return self._joined(Decoded([*items, *self.engine.take_anomalies()], findings), self._soap.finish(end_ns))
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each room counted: room → name → number."""
-        return {"websocket": dict(self.websockets.counters), "ocpp": structs.asdict(self.ocpp.counters)}
+        ocpp = Counter(structs.asdict(self.ocpp.counters))
+        soap = self._soap.counters()
+        ocpp.update(soap.pop("ocpp", {}))
+        return {"websocket": dict(self.websockets.counters), "ocpp": dict(ocpp)} | soap
 
     def _note_endpoints(self, item: StreamOpened) -> None:
         flow = item.flow

@@ -197,7 +197,7 @@ class Analysis:
         self._items.append(item)
         if record.is_tls:
             self._flush()
-            self._chain.websockets.decrypted(key)
+            self._chain.decrypted(key)
 
     def _closed(self, connection: int, ts_ns: int, record: Closed) -> None:
         opened = self._open.pop(connection, None)

@@ -1,6 +1,6 @@
 """Octets of one direction of HTTP/1 in, heads and bodies in order out; and heads changed where a proxy must.
 
-Every octet comes out again: what the analysis only looks at (`websocket/http.py`), the proxy has to forward.
+Every octet comes out again: what the analysis only looks at (`ocpp_inspect/http.py`), the proxy has to forward.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ocpp_inspect.http import Head, parse_head
 from ocpp_inspect.limits import HTTP_HEAD_BYTES
-from ocpp_inspect.websocket.http import Head, parse_head
 
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE: Final = re.compile(rb"([^\s]+[ \t]+)([^\r\n]*?)([ \t]+HTTP/\d\.\d[ \t]*\r?\n)")

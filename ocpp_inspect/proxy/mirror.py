@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from typing import Protocol
 
+from ocpp_inspect.http import Head
 from ocpp_inspect.limits import PROXY_MIRROR_BYTES
 from ocpp_inspect.proxy import http
 from ocpp_inspect.proxy.deflate import Agreement, Inflation
@@ -17,7 +18,6 @@ from ocpp_inspect.proxy.frames import CLOSE, MessageReader, RawMessage, encode_f
 from ocpp_inspect.proxy.routes import Upstream
 from ocpp_inspect.proxy.settings import Settings
 from ocpp_inspect.proxy.tap import Closed, Note, Opened, Tap
-from ocpp_inspect.websocket.http import Head
 
 
 class Host(Protocol):

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
+from ocpp_inspect.http import Head
 from ocpp_inspect.limits import HTTP_PIPELINE, UPGRADE_HELD_BYTES
 from ocpp_inspect.model import packet_key
 from ocpp_inspect.ocpp import station_from_path
@@ -35,7 +36,6 @@ from ocpp_inspect.proxy.mirror import Mirror
 from ocpp_inspect.proxy.routes import Upstream
 from ocpp_inspect.proxy.settings import Settings
 from ocpp_inspect.proxy.tap import Closed, Marked, Note, Opened, Tap
-from ocpp_inspect.websocket.http import Head
 
 Phase = Literal["head", "connecting", "http", "upgrading", "websocket", "raw", "ending"]
 

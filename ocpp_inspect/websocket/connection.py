@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Literal
 
 from ocpp_inspect import limits
+from ocpp_inspect.http import BodyEnd, Head, HttpReader, starts_request, starts_response
 from ocpp_inspect.model import CloseReason, ConnectionClosed, Flow, Side, Upgrade
 from ocpp_inspect.websocket.context import Context, Facts
 from ocpp_inspect.websocket.frames import FrameReader
@@ -20,7 +21,6 @@ from ocpp_inspect.websocket.handshake import (
     endpoints,
     negotiate,
 )
-from ocpp_inspect.websocket.http import BodyEnd, Head, HttpReader, starts_request, starts_response
 from ocpp_inspect.websocket.inflate import Inflater
 from ocpp_inspect.websocket.resync import Search, plausible_header
 

@@ -8,8 +8,8 @@ import hashlib
 import re
 from typing import Final, NamedTuple
 
+from ocpp_inspect.http import Head
 from ocpp_inspect.model import Flow, Upgrade
-from ocpp_inspect.websocket.http import Head
 
 Faults = list[tuple[str, str]]
 

@@ -1,4 +1,7 @@
-"""Stream bytes of one direction in, HTTP/1.1 heads and the beginnings of bodies out; bounded."""
+"""Stream bytes of one direction in, HTTP/1.1 heads and bodies (or their beginnings) out; bounded.
+
+For every room that reads HTTP: WebSocket handshakes, SOAP.
+"""
 
 from __future__ import annotations
 
@@ -65,9 +68,11 @@ class Fault(NamedTuple):
 
 
 class BodyEnd(NamedTuple):
-    """A body is complete; its first characters."""
+    """A body is complete: its first octets, as many as are kept."""
 
     excerpt: bytes
+    octets: int = 0  # of the whole body
+    missing: int = 0  # of them, not captured
 
 
 def parse_head(block: bytes) -> Head | None:
@@ -105,11 +110,17 @@ def parse_head(block: bytes) -> Head | None:
 
 
 class HttpReader:
-    """One direction of an HTTP/1 connection. The owner asks `read` until None and tells what follows."""
+    """One direction of an HTTP/1 connection. The owner asks `read` until None and tells what follows.
 
-    __slots__ = ("_excerpt", "_left", "_scanned", "_state", "buffer")
+    `keeps` is how many octets of a body are kept.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_excerpt", "_left", "_missing", "_octets", "_scanned", "_state", "buffer", "keeps")
+
+    def __init__(self, keeps: int = limits.HTTP_EXCERPT_BYTES) -> None:
+        self.keeps = keeps
+        self._octets = 0
+        self._missing = 0
         self.buffer = bytearray()
         self._state = "head"
         self._left = 0
@@ -120,6 +131,11 @@ class HttpReader:
     def awaits_head(self) -> bool:
         """Whether the next octet is the first of a head."""
         return self._state == "head" and not self.buffer
+
+    @property
+    def held_bytes(self) -> int:
+        """Octets in memory."""
+        return len(self.buffer) + len(self._excerpt)
 
     @property
     def is_in_body_until_close(self) -> bool:
@@ -139,14 +155,37 @@ class HttpReader:
         """The octets behind the last head, for whoever reads them instead."""
         rest = bytes(self.buffer)
         self.buffer = bytearray()
+        self._scanned = 0
         return rest
 
     def gap(self, length: int) -> bool:
-        """Octets are missing; True when they all belong to a body of known length."""
-        if self._state != "length" or not 0 < length <= self._left:
-            return self._state == "close"
+        """Octets are missing; True when they all belong to a body (or chunk) of known length."""
+        if self._state == "close":
+            self._missing += max(length, 1)
+            return True
+        if self._state not in ("length", "chunk-data") or not 0 < length <= self._left:
+            return False
         self._left -= length
+        self._octets += length
+        self._missing += length
         return True
+
+    def finish(self) -> BodyEnd | None:
+        """The connection ends, and with it the body that only its end delimits, if one is being read."""
+        if self._state != "close":
+            return None
+        self._state = "head"
+        return self._body_end()
+
+    def search(self, starts: tuple[bytes, ...]) -> bool:
+        """Begin anew at the first of these octets, wherever they are; what lies before is dropped."""
+        self._state, self._scanned, self._excerpt = "head", 0, bytearray()
+        at = min((at for start in starts if (at := self.buffer.find(start)) >= 0), default=-1)
+        if at >= 0:
+            del self.buffer[:at]
+            return True
+        del self.buffer[: max(0, len(self.buffer) - max(map(len, starts)))]
+        return False
 
     def take_partial_head(self) -> Head | None:
         """What was captured of a head whose rest is missing: its whole lines, when the first one is among them."""
@@ -160,7 +199,7 @@ class HttpReader:
     def expect_body(self, head: Head, *, may_have_body: bool = True) -> None:
         """RFC 9112 §6.3: how long the body behind `head` is."""
         self._excerpt = bytearray()
-        self._left = 0
+        self._left = self._octets = self._missing = 0
         length = head.headers.get("content-length", "").split(",")[0].strip()
         if not may_have_body:
             self._state = "length"
@@ -187,7 +226,7 @@ class HttpReader:
                     return None
                 if self._state == "length":
                     self._state = "head"
-                    return BodyEnd(bytes(self._excerpt))
+                    return self._body_end()
                 self._state = "chunk-end"
             line = self._read_line()
             if line is None:
@@ -202,7 +241,12 @@ class HttpReader:
                 self._state = "chunk-size"
             elif not line:  # the end of the trailer
                 self._state = "head"
-                return BodyEnd(bytes(self._excerpt))
+                return self._body_end()
+
+    def _body_end(self) -> BodyEnd:
+        end = BodyEnd(bytes(self._excerpt), self._octets, self._missing)
+        self._excerpt = bytearray()
+        return end
 
     def _read_head(self) -> Head | Fault | None:
         blank = 0
@@ -215,14 +259,15 @@ class HttpReader:
             del self.buffer[:blank]
         end = _HEAD_END.search(self.buffer, self._scanned)
         if end is None:
+            if len(self.buffer) > limits.HTTP_HEAD_BYTES:
+                self.take_rest()
+                return Fault(True)
             self._scanned = max(0, len(self.buffer) - 3)
-            return Fault(True) if len(self.buffer) > limits.HTTP_HEAD_BYTES else None
+            return None
         self._scanned = 0
         head = parse_head(bytes(self.buffer[: end.start()]))
-        if head is None:
-            return Fault(False)
         del self.buffer[: end.end()]
-        return head
+        return Fault(False) if head is None else head
 
     def _read_line(self) -> bytes | None:
         end = self.buffer.find(b"\n")
@@ -234,7 +279,8 @@ class HttpReader:
 
     def _take(self, octets: int) -> int:
         taken = min(octets, len(self.buffer))
-        room = limits.HTTP_EXCERPT_BYTES - len(self._excerpt)
+        self._octets += taken
+        room = self.keeps - len(self._excerpt)
         if room > 0:
             self._excerpt += self.buffer[: min(taken, room)]
         del self.buffer[:taken]

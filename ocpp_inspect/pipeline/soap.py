@@ -1,0 +1,70 @@
+"""StreamBatch in, OCPP items and findings of what came over SOAP out: a lane of its own beside the WebSocket's.
+
+Its ocpp room and its rules share nothing with those of the other lane, so that what is found does not depend on which
+worker has which of them; both are made when the first SOAP message comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from ocpp_inspect.engine import Acceptance, Engine, Rule
+from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, SoapItem, StreamBatch
+from ocpp_inspect.ocpp import SoapOcpp
+from ocpp_inspect.soap import Soap
+
+
+class SoapLane:
+    """The soap room and what follows it."""
+
+    def __init__(self, rules: Sequence[Rule], *, validate: bool, acceptances: Sequence[Acceptance]) -> None:
+        self.soap = Soap()
+        self._rules = rules
+        self._validate = validate
+        self._acceptances = acceptances
+        self._ocpp: SoapOcpp | None = None
+        self._engine: Engine | None = None
+
+    def feed(self, streams: StreamBatch, losses: Sequence[Loss]) -> tuple[list[OcppItem], list[Finding]]:
+        """Decode and judge a batch; `losses` may concern any station."""
+        return self._judge(self.soap.feed(streams), losses)
+
+    def tick(self, now_ns: int) -> tuple[list[OcppItem], list[Finding]]:
+        """Let time pass."""
+        items, findings = self._judge(self.soap.tick(now_ns), ())
+        if self._engine is not None:
+            findings += self._engine.tick(now_ns)
+            items += self._engine.take_anomalies()
+        return items, findings
+
+    def finish(self, end_ns: int) -> tuple[list[OcppItem], list[Finding]]:
+        """Close what is open at the end."""
+        items, findings = self._judge(self.soap.finish(end_ns), ())
+        if self._engine is not None:
+            findings += self._engine.finish(end_ns)
+            items += self._engine.take_anomalies()
+        return items, findings
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What its rooms counted: room → name → number."""
+        found = {"soap": {name: number for name, number in self.soap.counters.items() if number}}
+        return found if self._ocpp is None else found | {"ocpp": structs.asdict(self._ocpp.counters)}
+
+    def _judge(self, read: list[SoapItem], losses: Sequence[Loss]) -> tuple[list[OcppItem], list[Finding]]:
+        if not read and (self._engine is None or not losses):
+            return [], []
+        if self._ocpp is None or self._engine is None:
+            self._ocpp = SoapOcpp(validate=self._validate)
+            over_soap = [rule for rule in self._rules if rule.runs_over("soap")]
+            self._engine = Engine(over_soap, acceptances=self._acceptances)
+        items = self._ocpp.feed_soap(read)
+        judged = sorted([*items, *losses], key=_position) if losses else items
+        findings = self._engine.feed(judged)
+        anomalies: list[Anomaly] = self._engine.take_anomalies()
+        return [*items, *anomalies], findings
+
+
+def _position(item: OcppItem) -> int:
+    return item.position
