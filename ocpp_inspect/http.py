@@ -16,6 +16,7 @@ _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) +(\S.*?) +HTTP/(\d)\.(\d)\s*$")
 _STATUS_LINE: Final = re.compile(rb"HTTP/(\d)\.(\d) +(\d{3})(?: .*|\s*)$")
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _LINE_END: Final = re.compile(rb"\r?\n")
+_TAG: Final = re.compile(rb"</[A-Za-z]|<[A-Za-z][\w.-]*:[A-Za-z]|xmlns")
 _HEXADECIMAL: Final = re.compile(rb"\s*([0-9A-Fa-f]{1,15})\s*(?:;.*)?$")
 
 
@@ -34,6 +35,11 @@ def starts_response(data: bytes) -> bool | None:
     if data.startswith(b"HTTP/1."):
         return True
     return None if b"HTTP/1.".startswith(data) else False
+
+
+def may_be_inside_xml(data: bytes) -> bool:
+    """Whether octets from the middle of a stream may be of an XML body: a tag begins or ends in them."""
+    return _TAG.search(data) is not None
 
 
 class Head(NamedTuple):

@@ -42,7 +42,7 @@ _MARK: Final = re.compile(
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|h|d)?\Z")
 _UNITS: Final = {"ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _ARROW: Final = re.compile(r"([A-Z]?)([<>])\Z")
-_HEADERS: Final = ("version", "station", "start")
+_HEADERS: Final = ("version", "station", "start", "transport")
 _UPGRADE_KEYS: Final = frozenset(Upgrade.__struct_fields__) - {"connection", "ts_ns", "packet", "position"}
 
 
@@ -87,7 +87,7 @@ def run_examples(
 
 def run_transcript(text: str, program: Program, dissect: Dissect, rule: Rule, first_line: int = 1) -> list[Failure]:
     """Run one transcript."""
-    player = _Player(program, dissect, rule.versions)
+    player = _Player(program.over(rule.transports[0]) if rule.transports else program, dissect, rule.versions)
     failures: list[Failure] = []
     for number, raw in enumerate(text.splitlines()):
         try:
@@ -169,6 +169,10 @@ class _Player:
     def _header(self, word: str, value: str) -> None:
         if word == "version":
             self._version = value.strip('"')
+        elif word == "transport":
+            if value not in ("websocket", "soap"):
+                raise TranscriptError(f"{value!r} is no transport; write websocket or soap")
+            self._engine = Engine(self._engine.program.over(value))
         elif word == "station":
             self._station = value
         else:

@@ -27,6 +27,7 @@ def page(rule: Rule) -> str:
         ("name", f"`{rule.name}`" + "".join(f", formerly `{alias}`" for alias in rule.aliases)),
         ("severity", severity),
         ("versions", ", ".join(rule.versions) or "all"),
+        *([("transport", ", ".join(rule.transports))] if rule.transports else []),
         ("block", rule.block or "—"),
         ("axis", f"{rule.axis}: {_AXIS[rule.axis]}"),
         ("to blame", _BLAME[rule.blame]),

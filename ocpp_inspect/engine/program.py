@@ -20,10 +20,15 @@ _ALL_VERSIONS: Final = (*VERSIONS, "")
 
 
 class Program:
-    """Compiled rules. Holds no state: many engines may share one."""
+    """Compiled rules for what came over one transport. Holds no state of a station: many engines may share one."""
 
-    def __init__(self, rules: Iterable[Rule], load_monitor: Callable[[Rule], type[Monitor]]) -> None:
-        self.rules = sorted(rules, key=lambda rule: rule.id)
+    def __init__(
+        self, rules: Iterable[Rule], load_monitor: Callable[[Rule], type[Monitor]], transport: str = "websocket"
+    ) -> None:
+        self.transport = transport
+        self._every = sorted(rules, key=lambda rule: rule.id)
+        self._siblings: dict[str, Program] = {transport: self}
+        self.rules = [rule for rule in self._every if rule.runs_over(transport)]
         self.follows = {rule.id: rule.follows for rule in self.rules if rule.follows}
         self.causes = frozenset(cause for causes in self.follows.values() for cause in causes)
         self.slots = 0
@@ -48,6 +53,13 @@ class Program:
         self._actions |= {trigger.action for _, trigger, _, _ in self._messages}
         for _slot, judge in self.monitors:
             self._actions |= self.runtime[f"_monitor{judge.index}"].rests_on
+
+    def over(self, transport: str) -> Program:
+        """The same rules for another transport, compiled when they are first asked for."""
+        found = self._siblings.get(transport)
+        if found is None:
+            found = self._siblings[transport] = Program(self._every, self.load_monitor, transport)
+        return found
 
     def new_slot(self) -> int:
         """One more place in every station's state."""

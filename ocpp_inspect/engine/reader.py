@@ -16,9 +16,9 @@ from ocpp_inspect.limits import RULE_COUNT, RULE_WITHIN_NS
 from ocpp_inspect.model import Severity
 
 _KEYS: Final = (
-    "id", "name", "title", "aliases", "severity", "axis", "blame", "versions", "transports", "block", "tags", "reference",
-    "why", "benign", "follows", "when", "where", "by", "remember", "require", "expect", "count", "python", "message",
-    "examples",
+    "id", "name", "title", "aliases", "severity", "axis", "blame", "versions", "transports", "block", "tags",
+    "reference", "why", "benign", "follows", "when", "where", "by", "remember", "require", "expect", "count", "python",
+    "message", "examples",
 )  # fmt: skip
 _REQUIRED: Final = ("id", "name", "title", "severity", "reference", "when", "message", "examples")
 _SEVERITIES: Final = ("error", "warning", "info")

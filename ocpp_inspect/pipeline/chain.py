@@ -37,7 +37,9 @@ class Chain:
         self.network = Network()
         self.tcp = Tcp()
         self.tls = Tls(keys)
-        self.streams = StreamChain(rules, validate=validate, acceptances=acceptances, learns_addresses=False)
+        self.streams = StreamChain(
+            rules, validate=validate, acceptances=acceptances, learns_addresses=False, reads_soap=index == 0
+        )
         self.websockets = self.streams.websockets
         self.ocpp = self.streams.ocpp
         self.engine = self.streams.engine

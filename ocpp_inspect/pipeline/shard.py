@@ -5,6 +5,9 @@ between them: a connection belongs to the worker of its *station*, which stands 
 Rules are kept by station, so each worker can run all of them on its share. Stations are dealt out in turn: by a hash
 of its name, one of two workers would get 55 of 100 stations, and all wait for it.
 
+HTTP that does not ask for an upgrade goes to the first worker: SOAP names its stations in the bodies, one connection
+may carry many of them (a balancer keeps few connections open), and one station has many connections.
+
 A connection whose first octets do not tell yet (a bare SYN, half a request line, a CONNECT to a forward proxy) is held
 back, bounded, and handed to its owner whole once it tells; otherwise the client's address decides. Of TLS for which
 there are keys, every worker decrypts so much that the request can be read (`peek.py`).
@@ -19,6 +22,7 @@ from zlib import crc32
 
 import numpy as np
 
+from ocpp_inspect.http import may_be_inside_xml
 from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS, HELD_TLS_OCTETS, PEEKS, STATIONS
 from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
 from ocpp_inspect.pipeline.peek import COLUMNS, Peek
@@ -32,6 +36,8 @@ _HTTP_METHODS: Final = (b"GET ", b"CONNECT ", b"POST ", b"HEAD ", b"OPTIONS ", b
 _TLS: Final = b"\x16\x03"
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _UPGRADE: Final = re.compile(rb"\n(?:upgrade|sec-websocket-[^:\n]*)[ \t]*:", re.IGNORECASE)
+_SOAP_ANSWER: Final = re.compile(rb"\nContent-Type[ \t]*:[ \t]*(?:application/soap|text/xml)", re.IGNORECASE)
+_SOAP_WORKER: Final = 0
 _COLUMNS: Final = COLUMNS
 _SEQ: Final = _COLUMNS.index("seq")
 _FLAGS: Final = _COLUMNS.index("flags")
@@ -45,7 +51,7 @@ Learn = Callable[[str, str, int, str, int], None]
 class _Held:
     """Segments of one connection that wait for a decision: rows of column values and copies of their payloads."""
 
-    __slots__ = ("is_tls", "octets", "payloads", "peek", "rows")
+    __slots__ = ("is_http", "is_tls", "octets", "payloads", "peek", "rows")
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, ...]] = []
@@ -53,6 +59,7 @@ class _Held:
         self.octets = 0
         self.peek: Peek | None = None
         self.is_tls = False
+        self.is_http = False
 
 
 class Sharder:
@@ -155,7 +162,7 @@ class Sharder:
         owner = self._owner_by_content(pair, held)
         most = HELD_OCTETS if held.peek is None else HELD_TLS_OCTETS
         if owner == _UNDECIDED and (len(held.rows) >= HELD_SEGMENTS or held.octets >= most):
-            owner = self._fallback(pair, is_tls=held.is_tls)
+            owner = _SOAP_WORKER if held.is_http else self._fallback(pair, is_tls=held.is_tls)
         if owner != _UNDECIDED:
             self._settle(pair, owner, released)
         return before  # the row itself is among the released ones
@@ -185,15 +192,23 @@ class Sharder:
             if not text:
                 continue
             if not (text.startswith(_HTTP_METHODS) or any(method.startswith(text) for method in _HTTP_METHODS)):
-                held.is_tls = text.startswith(_TLS)
-                if self._keys.is_empty:
-                    return self._owner_by_address(flow, is_tls=held.is_tls)
-                return self._begin_peek(flow, held)
-            undecided = True
+                return self._owner_of_other(flow, held, text)
+            undecided = held.is_http = True
             path = _upgrade_path(text)
             if path is not None:
                 return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
+            if _carries_soap(text):
+                return _SOAP_WORKER
         return _UNDECIDED if undecided else self._owner_by_address(flow)
+
+    def _owner_of_other(self, flow: Flow, held: _Held, text: bytes) -> int:
+        """The owner of what does not begin like HTTP."""
+        held.is_tls = text.startswith(_TLS)
+        if may_be_inside_xml(text):
+            return _SOAP_WORKER
+        if self._keys.is_empty:
+            return self._owner_by_address(flow, is_tls=held.is_tls)
+        return self._begin_peek(flow, held)
 
     def _owner_by_path(self, flow: Flow, direction: int, path: str, position: int) -> int:
         """The owner of the station in the path of a request; its address is learned."""
@@ -232,6 +247,8 @@ class Sharder:
             path = _upgrade_path(text)
             if path is not None:
                 return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
+            if _carries_soap(text):
+                return _SOAP_WORKER
         return _UNDECIDED
 
     def _owner_by_address(self, flow: Flow, *, is_tls: bool = False) -> int:
@@ -282,6 +299,17 @@ def _upgrade_path(text: bytes) -> str | None:
             return path
         at = text.find(b"GET ", at + 4)
     return None
+
+
+def _carries_soap(text: bytes) -> bool:
+    """Whether the first head in `text` is that of a POST, or of an answer that is XML."""
+    end = _END_OF_HEAD.search(text)
+    if end is None:
+        return False
+    head = text[: end.end()]
+    if head.startswith(b"POST "):
+        return _UPGRADE.search(head) is None
+    return head.startswith(b"HTTP/1.") and _SOAP_ANSWER.search(head) is not None
 
 
 def _take(batch: SegmentBatch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> SegmentBatch:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from ocpp_inspect.engine import Acceptance, Engine, Rule
+from ocpp_inspect.engine import Acceptance, Engine
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, SoapItem, StreamBatch
 from ocpp_inspect.ocpp import SoapOcpp
 from ocpp_inspect.soap import Soap
@@ -19,9 +20,9 @@ from ocpp_inspect.soap import Soap
 class SoapLane:
     """The soap room and what follows it."""
 
-    def __init__(self, rules: Sequence[Rule], *, validate: bool, acceptances: Sequence[Acceptance]) -> None:
+    def __init__(self, program: Program, *, validate: bool, acceptances: Sequence[Acceptance]) -> None:
         self.soap = Soap()
-        self._rules = rules
+        self._program = program
         self._validate = validate
         self._acceptances = acceptances
         self._ocpp: SoapOcpp | None = None
@@ -57,8 +58,7 @@ class SoapLane:
             return [], []
         if self._ocpp is None or self._engine is None:
             self._ocpp = SoapOcpp(validate=self._validate)
-            over_soap = [rule for rule in self._rules if rule.runs_over("soap")]
-            self._engine = Engine(over_soap, acceptances=self._acceptances)
+            self._engine = Engine(self._program.over("soap"), acceptances=self._acceptances)
         items = self._ocpp.feed_soap(read)
         judged = sorted([*items, *losses], key=_position) if losses else items
         findings = self._engine.feed(judged)

@@ -49,6 +49,7 @@ class StreamChain:
     a thread or I/O; one owner calls it.
 
     `learns_addresses=False`: only `ocpp.learn_address` tells which station an address has, not the upgrades fed.
+    `reads_soap=False`: another worker has all that may be SOAP.
     """
 
     def __init__(
@@ -58,15 +59,14 @@ class StreamChain:
         validate: bool = True,
         acceptances: Sequence[Acceptance] = (),
         learns_addresses: bool = True,
+        reads_soap: bool = True,
     ) -> None:
         self._endpoints: dict[int, tuple[str, int, str, int]] = {}  # of the latest connections
         self.websockets = WebSockets()
         self.ocpp = Ocpp(validate=validate, endpoints=self._endpoints_of, learns_addresses=learns_addresses)
-        every = rules.rules if isinstance(rules, Program) else rules
-        if not isinstance(rules, Program):
-            rules = [rule for rule in rules if rule.runs_over("websocket")]
         self.engine = Engine(rules, acceptances=acceptances)
-        self._soap = SoapLane(every, validate=validate, acceptances=acceptances)
+        program = self.engine.program
+        self._soap = SoapLane(program, validate=validate, acceptances=acceptances) if reads_soap else None
         self._last_ns = 0
 
     def feed(self, items: Sequence[StreamItem]) -> Decoded:
@@ -111,14 +111,14 @@ class StreamChain:
         if hands_on_losses:
             items = judged
         findings = self.engine.feed(judged)
-        return self._joined(
-            Decoded([*items, *self.engine.take_anomalies()], findings), self._soap.feed(streams, losses)
-        )
+        decoded = Decoded([*items, *self.engine.take_anomalies()], findings)
+        return decoded if self._soap is None else self._joined(decoded, self._soap.feed(streams, losses))
 
     def decrypted(self, connection: int) -> None:
         """What is fed of this connection is, from its beginning, the plaintext of TLS."""
         self.websockets.decrypted(connection)
-        self._soap.soap.decrypted(connection)
+        if self._soap is not None:
+            self._soap.soap.decrypted(connection)
 
     @staticmethod
     def _joined(websocket: Decoded, soap: tuple[list[OcppItem], list[Finding]]) -> Decoded:
@@ -133,7 +133,8 @@ class StreamChain:
         self._last_ns = max(self._last_ns, now_ns)
         items = self.ocpp.feed(self.websockets.tick(now_ns))
         findings = self.engine.feed(items) + self.engine.tick(now_ns)
-        return self._joined(Decoded([*items, *self.engine.take_anomalies()], findings), self._soap.tick(now_ns))
+        decoded = Decoded([*items, *self.engine.take_anomalies()], findings)
+        return decoded if self._soap is None else self._joined(decoded, self._soap.tick(now_ns))
 
     def finish(self, end_ns: int | None = None) -> Decoded:
         """Close what is open at the end; `end_ns` None: at the latest time seen."""
@@ -142,12 +143,13 @@ class StreamChain:
         items += self.ocpp.finish(end_ns)
         findings = self.engine.feed(items)
         findings += self.engine.finish(end_ns)
-        return self._joined(Decoded([*items, *self.engine.take_anomalies()], findings), self._soap.finish(end_ns))
+        decoded = Decoded([*items, *self.engine.take_anomalies()], findings)
+        return decoded if self._soap is None else self._joined(decoded, self._soap.finish(end_ns))
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each room counted: room → name → number."""
         ocpp = Counter(structs.asdict(self.ocpp.counters))
-        soap = self._soap.counters()
+        soap = {} if self._soap is None else self._soap.counters()
         ocpp.update(soap.pop("ocpp", {}))
         return {"websocket": dict(self.websockets.counters), "ocpp": dict(ocpp)} | soap
 

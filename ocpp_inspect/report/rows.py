@@ -151,8 +151,12 @@ def events(database: Any, choice: Choice) -> Iterator[Event]:
     """The chosen events in time order, `REPORT_ROWS` in memory at a time."""
     cursor = database.cursor()
     try:
-        has_tls = cursor.execute(sources.HAS_TLS).fetchone() is not None
-        every = sources.ALL if has_tls else tuple(each for each in sources.ALL if each is not sources.TLS)
+        absent = [
+            source
+            for source, has in ((sources.TLS, sources.HAS_TLS), (sources.SOAP, sources.HAS_SOAP))
+            if cursor.execute(has).fetchone() is None
+        ]
+        every = tuple(each for each in sources.ALL if each not in absent)
         for statement in sources.PLACES:
             cursor.execute(*sources.of_station(statement, choice.station))
         for since_ns, until_ns in _windows(cursor, choice):

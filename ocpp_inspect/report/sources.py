@@ -112,6 +112,18 @@ OPENS: Final = _select(
     version="version",
     extra=_json(**_ENDS, joined_midway="joined_midway"),
 )
+SOAP: Final = _select(
+    "connections",
+    "transport = 'soap'",
+    "opened_at",
+    phase="0",
+    ord="connection_id * 100000",
+    type="'open'",
+    sender="'station'",
+    version="version",
+    kind="'soap'",
+    extra=_json(**_ENDS, path="left(path, 400)"),
+)
 CLOSES: Final = _select(
     "connections",
     "is_ocpp AND (coalesce(upgrade_status, 101) = 101 OR messages > 0)",  # a refusal says itself that it ends
@@ -167,7 +179,7 @@ PLACES: Final = (
     ANTI JOIN findings f
         ON f.capture_id = a.capture_id AND f.frame_no = a.frame_no AND contains(f.text, a.detail)
     LEFT JOIN message_records m ON m.message_id = a.message_id AND a.message_id > 0
-    WHERE layer IN ('http', 'ws', 'ocpp', 'rpc', 'schema', 'proxy') AND {station:a}""",
+    WHERE layer IN ('http', 'ws', 'soap', 'ocpp', 'rpc', 'schema', 'proxy') AND {station:a}""",
 )
 """An anomaly whose detail a finding repeats is told by the finding; those below HTTP are the network's."""
 
@@ -231,7 +243,9 @@ TLS: Final = _select(
 HAS_TLS: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'tls_sessions'"
 """Databases of version 0.1.0 in its first weeks lack that table."""
 
-ALL: Final = (MESSAGES, UPGRADES, OPENS, TLS, CLOSES, CONTROLS, LOSSES, FINDINGS, ANOMALIES)
+HAS_SOAP: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'soap_messages'"
+
+ALL: Final = (MESSAGES, UPGRADES, OPENS, SOAP, TLS, CLOSES, CONTROLS, LOSSES, FINDINGS, ANOMALIES)
 OF_MESSAGES: Final = (MESSAGES, FINDINGS, ANOMALIES)
 """The sources that tell of single messages."""
 

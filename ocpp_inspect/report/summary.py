@@ -20,7 +20,7 @@ _LABEL_CELLS: Final = 14
 _ANOMALIES: Final = 8  # kinds told; the database has them all
 _STATIONS: Final = 50
 _ROWS: Final = 8
-_OF_MESSAGES: Final = ("http", "ws", "ocpp", "rpc", "schema")  # layers whose anomalies are the peers' doing
+_OF_MESSAGES: Final = ("http", "ws", "soap", "ocpp", "rpc", "schema")  # layers whose anomalies are the peers' doing
 _CAPTURES: Final = 6
 _PANELS: Final = 8  # stations that all get a panel, whether there is something to complain or not
 _LATENCIES: Final = 4
@@ -118,7 +118,8 @@ def _head(facts: Facts, width: int, clock: Clock) -> Iterator[Line]:
 
 def _traffic(facts: Facts) -> str:
     """What the captures hold besides OCPP, and how well they were captured; nothing when there is nothing to say."""
-    kinds, tcp, network = (facts.counters.get(room, {}) for room in ("websocket", "tcp", "network"))
+    kinds, soap, tcp, network = (facts.counters.get(room, {}) for room in ("websocket", "soap", "tcp", "network"))
+    kinds = kinds | {"http": kinds.get("http", 0) - soap.get("connections", 0)}
     carried = [
         f"{kinds[name]} {label}"
         for name, label in (

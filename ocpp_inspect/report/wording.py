@@ -98,6 +98,9 @@ def notice(event: Event, extra: dict[str, Any]) -> tuple[str, str]:
     """(text, style) of the beginning or end of a connection, or of a loss."""
     ends = f"{extra.get('client')}:{extra.get('client_port')} → {extra.get('server')}:{extra.get('server_port')}"
     tls = ", TLS" if extra.get("tls") else ""
+    if event.type == "open" and event.kind == "soap":
+        where = f"{extra.get('server')}:{extra.get('server_port')}" if extra.get("server_port") else extra.get("server")
+        return f"SOAP over HTTP{tls}: {extra.get('client')} and {where}{extra.get('path') or ''}", ""
     if event.type == "open":
         how = "joined midway, its beginning was not captured" if extra.get("joined_midway") else "no upgrade was seen"
         return f"connection {ends}{tls}: {how}", "yellow"

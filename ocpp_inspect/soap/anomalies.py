@@ -36,6 +36,7 @@ ANOMALIES: Final[dict[str, str]] = {
     "soap.missing_from": "A request has no WS-Addressing header From with the sender's address.",
     "soap.missing_to": "A request has no WS-Addressing header To.",
     "soap.reply_elsewhere": "A request asks for its answer at another address; OCPP-S answers in the same exchange.",
+    "soap.repeated_header": "A WS-Addressing header that may come once comes again; the first one was taken.",
     "soap.draft_addressing": "The headers are of a draft of WS-Addressing instead of 1.0 (2005/08).",
     # --- body
     "soap.unknown_namespace": "The operation is in a namespace of no OCPP version.",

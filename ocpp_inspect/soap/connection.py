@@ -11,7 +11,7 @@ from collections import deque
 from typing import Final, Literal, Protocol
 
 from ocpp_inspect import limits
-from ocpp_inspect.http import BodyEnd, Head, HttpReader, starts_request, starts_response
+from ocpp_inspect.http import BodyEnd, Head, HttpReader, may_be_inside_xml, starts_request, starts_response
 from ocpp_inspect.model import MESSAGES_PER_PACKET, Flow
 from ocpp_inspect.soap.body import may_be_xml
 
@@ -231,8 +231,8 @@ class Connection:
             self._start(direction if is_request else 1 - direction, place, direction, octets)
         elif (is_request is None or is_response is None) and len(octets) < _PREFIX_BYTES:
             self._prefix[direction] = octets
-        elif not self.is_midway or octets[0] < 9 or octets[0] > 126:
-            self.ignore()  # neither text nor compressed text ever begins a segment of XML like this
+        elif not self.is_midway or not (self._passed or may_be_inside_xml(octets)):
+            self.ignore()
         else:
             self._search_midway(direction, place, octets)
 

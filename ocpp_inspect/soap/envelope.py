@@ -34,6 +34,8 @@ _CODES: Final = {
 """OCPP-S 1.6 §4, table 1."""
 _FAULT_CODES: Final = frozenset({*_CODES, "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"})
 """SOAP 1.2 part 1 §5.4.6."""
+_ONCE: Final = frozenset({"Action", "MessageID", "To", "From", "ReplyTo"})
+"""WS-Addressing 1.0 core §3.1; RelatesTo may come several times."""
 _TEXT_CHARACTERS: Final = 1024  # of a header that are kept
 
 
@@ -101,31 +103,25 @@ def _text(element: Element | None) -> str:
 
 def _read_header(header: Element | None, found: Envelope) -> None:
     drafts = set()
+    seen: dict[str, Element] = {}
     for entry in header.children if header is not None else ():
         if entry.name.lower() == "chargeboxidentity":  # OCPP-S 1.6 §3.3: in any case of letters
-            found.identity = _text(entry)
-            continue
-        if "addressing" not in entry.space:
-            continue
-        if entry.space != _ADDRESSING:
-            drafts.add(entry.space)
-        match entry.name:
-            case "Action":
-                found.action = _text(entry)
-            case "MessageID":
-                found.message_id = _text(entry)
-            case "RelatesTo":
-                found.relates_to = _text(entry)
-            case "To":
-                found.to = _text(entry)
-            case "From":
-                found.sender = _text(entry.child("Address"))
-            case "ReplyTo":
-                found.reply_to = _text(entry.child("Address"))
-            case _:
-                pass
+            found.identity = found.identity or _text(entry)
+        elif "addressing" in entry.space:
+            if entry.space != _ADDRESSING:
+                drafts.add(entry.space)
+            if entry.name in seen and entry.name in _ONCE:
+                found.faults.append(("soap.repeated_header", f"the header {entry.name} comes again"))
+            seen.setdefault(entry.name, entry)
+    found.action, found.message_id = _text(seen.get("Action")), _text(seen.get("MessageID"))
+    found.relates_to, found.to = _text(seen.get("RelatesTo")), _text(seen.get("To"))
+    found.sender, found.reply_to = _address(seen.get("From")), _address(seen.get("ReplyTo"))
     if drafts:
         found.faults.append(("soap.draft_addressing", f"headers are in the namespace '{min(drafts)[:100]}'"))
+
+
+def _address(reference: Element | None) -> str:
+    return _text(reference.child("Address")) if reference is not None else ""
 
 
 def _read_body(body: Element | None, found: Envelope) -> None:

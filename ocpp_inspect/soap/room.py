@@ -81,6 +81,7 @@ class Soap:
         """Close what is open at the end of the input."""
         for connection in list(self._connections.values()):
             self._forget(connection)
+            self._context.counters["connections"] += connection.is_ocpp
             connection.close((end_ns, *self._place[1:]), was_closed=False, closed_by=None, lost_bytes=0)
         self._context.close_all(end_ns)
         return self._take()

@@ -55,6 +55,10 @@ _HANDSHAKE: Final = [
     ("extensions", pa.string()),
 ]
 _PLACE: Final = [("connection_id", pa.int64()), ("capture_id", pa.int64()), ("frame_no", pa.int64())]
+_SOAP_HEADERS: Final = (
+    "content_type", "content_encoding", "soap_version", "namespace", "identity", "wsa_action", "wsa_message_id",
+    "wsa_relates_to", "wsa_from", "wsa_reply_to", "wsa_to", "xml",
+)  # fmt: skip
 _WHO: Final = [("station", pa.string()), ("ts", TIME)]
 
 SCHEMAS: Final[dict[str, Any]] = {
@@ -79,6 +83,7 @@ SCHEMAS: Final[dict[str, Any]] = {
             ("messages", pa.int64()),
             ("undecodable", pa.int64()),
             ("is_ocpp", pa.bool_()),
+            ("transport", pa.string()),
         ]
     ),
     "upgrades": pa.schema(
@@ -101,6 +106,11 @@ SCHEMAS: Final[dict[str, Any]] = {
     "message_records": MESSAGES,
     "long_texts": pa.schema(
         [("message_id", pa.int64()), ("capture_id", pa.int64()), ("part", pa.int32()), ("octets", pa.binary())]
+    ),
+    "soap_messages": pa.schema(
+        [("message_id", pa.int64()), *_PLACE, *_WHO, ("tcp_connection_id", pa.int64()), *_ADDRESSES]
+        + [("path", pa.string()), ("host", pa.string()), ("http_status", pa.int32())]
+        + [(name, pa.string()) for name in _SOAP_HEADERS]
     ),
     "tls_sessions": pa.schema(
         _PLACE

@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS connections (
     lost_bytes           BIGINT,
     messages             BIGINT,
     undecodable          BIGINT,
-    is_ocpp              BOOLEAN
+    is_ocpp              BOOLEAN,
+    transport            VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS upgrades (
@@ -117,6 +118,35 @@ CREATE TABLE IF NOT EXISTS long_texts (
     capture_id BIGINT,
     part       INTEGER,
     octets     BLOB
+);
+
+CREATE TABLE IF NOT EXISTS soap_messages (
+    message_id        BIGINT NOT NULL,
+    connection_id     BIGINT,
+    capture_id        BIGINT,
+    frame_no          BIGINT,
+    station           VARCHAR,
+    ts                TIMESTAMP_NS,
+    tcp_connection_id BIGINT,
+    client            VARCHAR,
+    client_port       INTEGER,
+    server            VARCHAR,
+    server_port       INTEGER,
+    path              VARCHAR,
+    host              VARCHAR,
+    http_status       INTEGER,
+    content_type      VARCHAR,
+    content_encoding  VARCHAR,
+    soap_version      VARCHAR,
+    namespace         VARCHAR,
+    identity          VARCHAR,
+    wsa_action        VARCHAR,
+    wsa_message_id    VARCHAR,
+    wsa_relates_to    VARCHAR,
+    wsa_from          VARCHAR,
+    wsa_reply_to      VARCHAR,
+    wsa_to            VARCHAR,
+    xml               VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS tls_sessions (

@@ -17,7 +17,8 @@ CREATE OR REPLACE MACRO said_in(raw, paths) AS TRY(json_extract_string(raw, path
 -- DuckDB writes its numbers anew (1.50 becomes 1.5): the exact text is in raw.
 -- json_valid guards json_extract, which raises for text that is no JSON. Positions: OCPP-J 1.6 §4.2.
 -- Texts of more than 128 KiB lie in pieces; nearly always that table is empty, and joining it costs nothing.
-CREATE OR REPLACE VIEW messages AS
+-- What came over SOAP stands here as OCPP-J would have written it; `messages` has its XML.
+CREATE OR REPLACE VIEW frames AS
 WITH whole AS (
     SELECT message_id, unhex(string_agg(hex(octets), '' ORDER BY part)) AS octets FROM long_texts GROUP BY message_id
 ), texts AS (
@@ -33,6 +34,10 @@ SELECT
     transaction
 FROM texts;
 
+CREATE OR REPLACE VIEW messages AS
+SELECT frames.* REPLACE (coalesce(soap_messages.xml, raw) AS raw)
+FROM frames LEFT JOIN (SELECT message_id, xml FROM soap_messages) AS soap_messages USING (message_id);
+
 CREATE OR REPLACE VIEW exchanges AS
 SELECT
     call.message_id, call.connection_id, call.capture_id, call.station, call.version, call.sender, call.ts,
@@ -43,8 +48,8 @@ SELECT
     answer.ts AS answer_ts, answer.latency_ms, call.frame_no, answer.frame_no AS answer_frame_no,
     answer.capture_id AS answer_capture_id, answer.message_id AS answer_id, call.transaction,
     call.schema_valid AS request_schema_valid, answer.schema_valid AS response_schema_valid
-FROM messages AS call
-LEFT JOIN messages AS answer ON answer.request_id = call.message_id
+FROM frames AS call
+LEFT JOIN frames AS answer ON answer.request_id = call.message_id
 WHERE call.kind = 'CALL';
 
 CREATE OR REPLACE VIEW latency AS
@@ -113,7 +118,7 @@ WITH carriers AS (
             WHEN 'StopTransaction' THEN meter_values_at(raw, '$[3].transactionData')
             ELSE meter_values_at(raw, '$[3].meterValue')
         END) AS meter_value
-    FROM messages
+    FROM frames
     WHERE kind IN ('CALL', 'SEND') AND sender <> 'csms'
       AND action IN ('MeterValues', 'StopTransaction', 'TransactionEvent')
 ),
@@ -154,14 +159,14 @@ WITH reports AS (
         message_id, connection_id, capture_id, frame_no, station, version, ts,
         said_in(raw, ['$[3].evseId', '$[3].connectorId', '$[3].status', '$[3].connectorStatus', '$[3].errorCode',
             '$[3].vendorErrorCode', '$[3].info', '$[3].timestamp']) AS said
-    FROM messages
+    FROM frames
     WHERE kind IN ('CALL', 'SEND') AND sender <> 'csms' AND action = 'StatusNotification'
 ),
 events AS (
     SELECT
         message_id, connection_id, capture_id, frame_no, station, version, ts,
         unnest(TRY(json_extract(raw, '$[3].eventData[*]'))) AS event
-    FROM messages
+    FROM frames
     WHERE kind IN ('CALL', 'SEND') AND sender <> 'csms' AND action = 'NotifyEvent'
 ),
 told_events AS (
@@ -208,12 +213,12 @@ WITH calls AS (
         message_id, connection_id, capture_id, frame_no, station, version, ts, action,
         said_in(raw, ['$[3].connectorId', '$[3].idTag', '$[3].meterStart', '$[3].timestamp', '$[3].transactionId',
             '$[3].meterStop', '$[3].reason']) AS said
-    FROM messages
+    FROM frames
     WHERE kind = 'CALL' AND sender <> 'csms' AND action IN ('StartTransaction', 'StopTransaction')
 ),
 start_answers AS (
     SELECT request_id, said_in(raw, ['$[2].transactionId', '$[2].idTagInfo.status']) AS said
-    FROM messages
+    FROM frames
     WHERE kind = 'CALLRESULT' AND action = 'StartTransaction'
 ),
 starts AS (
@@ -292,7 +297,7 @@ events AS (
         said[3] AS event_type,
         CASE WHEN event_type IN ('Started', 'Ended') THEN station_time(said[7]) END AS reported_at,
         coalesce(said[8], said[9]) AS reason
-    FROM messages
+    FROM frames
     WHERE kind IN ('CALL', 'SEND') AND action = 'TransactionEvent' AND sender <> 'csms'
 ),
 event_runs AS (
@@ -320,7 +325,7 @@ event_runs AS (
 ),
 event_answers AS (  -- few of them say anything about a token
     SELECT request_id, said_in(raw, '$[2].idTokenInfo.status') AS token_status
-    FROM messages
+    FROM frames
     WHERE kind = 'CALLRESULT' AND action = 'TransactionEvent' AND token_status IS NOT NULL
 ),
 judgements AS (
@@ -340,7 +345,7 @@ open_carriers AS (
     SELECT
         station, ts, said_in(raw, '$[3].transactionId') AS transaction_id,
         meter_values_at(raw, '$[3].meterValue') AS meter_values
-    FROM messages
+    FROM frames
     WHERE kind IN ('CALL', 'SEND') AND sender <> 'csms' AND action = 'MeterValues'
       AND NOT starts_with(coalesce(version, ''), '2')
       AND (transaction IS NULL OR (station, transaction) IN (SELECT station, transaction FROM open_runs))
@@ -352,7 +357,7 @@ carriers AS (
             said_in(raw, '$[3].transactionId'), said_in(raw, '$[3].transactionInfo.transactionId'),
             said_in(raw, '$[3].transactionData.id')) END AS transaction_id,
         unnest(meter_values_at(raw, '$[3].meterValue')) AS meter_value
-    FROM messages
+    FROM frames
     WHERE kind IN ('CALL', 'SEND') AND sender <> 'csms' AND action IN ('MeterValues', 'TransactionEvent')
       AND (action = 'TransactionEvent' OR version <> '1.6')
     UNION ALL
@@ -417,7 +422,7 @@ WITH boot_calls AS (
         said_in(raw, ['$[3].chargePointVendor', '$[3].chargingStation.vendorName', '$[3].chargePointModel',
             '$[3].chargingStation.model', '$[3].firmwareVersion', '$[3].chargingStation.firmwareVersion',
             '$[3].chargePointSerialNumber', '$[3].chargeBoxSerialNumber', '$[3].chargingStation.serialNumber']) AS said
-    FROM messages
+    FROM frames
     WHERE kind = 'CALL' AND action = 'BootNotification' AND sender <> 'csms'
 ),
 boots AS (

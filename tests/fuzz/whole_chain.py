@@ -19,7 +19,7 @@ from typing import Any
 
 from mutants import mutant
 
-from ocpp_inspect import capture, engine, limits, network, ocpp, store, tcp, tls, websocket
+from ocpp_inspect import capture, engine, limits, network, ocpp, soap, store, tcp, tls, websocket
 from ocpp_inspect.capture import CaptureError, CaptureReader
 from ocpp_inspect.engine import load_rules
 from ocpp_inspect.engine.plug import load_monitor
@@ -65,7 +65,7 @@ MEMORY_BYTES = 96 * 1024 * 1024
 ITEM_TYPES = (Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl)
 KNOWN_ANOMALIES = {
     name
-    for room in (capture, network, tcp, tls, websocket, ocpp, engine, store)
+    for room in (capture, network, tcp, tls, websocket, soap, ocpp, engine, store)
     for name in import_module(f"{room.__name__}.anomalies").ANOMALIES
 }
 
