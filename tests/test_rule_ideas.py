@@ -14,7 +14,7 @@ from ocpp_inspect.engine import load_rules
 
 ROOT = Path(__file__).parents[1]
 UNDECIDED = {
-    "BSW", "DER", "SETL", "SOAP",
+    "SOAP",
 }  # fmt: skip
 """Families that are still being worked on. Take yours out when every id of it is decided."""
 
