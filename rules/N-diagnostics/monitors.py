@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine.functions import seconds_of
 
 MONITORS: Final = 512  # per station; beyond it the oldest is forgotten
 GRACE_NS: Final = 60 * 10**9  # what was under way when something changed has arrived by then
@@ -51,6 +52,12 @@ def number(holder: dict[str, Any], name: str) -> int | None:
 def same(data: dict[str, Any], result: dict[str, Any]) -> bool:
     """Whether a result belongs to what was set: they come in any order."""
     return all(data.get(name) == result.get(name) for name in ("component", "variable", "type", "severity"))
+
+
+def is_under_way(item: Any, event: dict[str, Any], since_ns: int) -> bool:
+    """Whether an event may be older than what changed at `since_ns`: it was sent soon after, or waited in a queue."""
+    at = seconds_of(event.get("timestamp"))
+    return at is None or min(item.ts_ns, int(at * 1e9)) < since_ns + GRACE_NS
 
 
 class Monitors(Conversation):
@@ -113,7 +120,7 @@ class Monitors(Conversation):
             float(value) if type(value) in (int, float) and abs(value) < 1e9 else None,
             item.ts_ns,
             is_new=is_new and before is None,
-            by_transaction=data.get("transaction") is not False and "transaction" in data,
+            by_transaction=data.get("transaction", False) is not False,
         )
         if len(self.known) > MONITORS:
             del self.known[next(iter(self.known))]
@@ -131,7 +138,7 @@ class Cleared(Monitors):
         """Only a custom monitor: when it replaced a preconfigured one, that may come back under its number."""
         for name, event in self.events(item, payload) if self.cleared else ():
             since_ns = self.cleared.get(name) if name is not None else None
-            if since_ns is None or name is None or item.ts_ns < since_ns + GRACE_NS:
+            if since_ns is None or name is None or is_under_way(item, event, since_ns):
                 continue
             if event.get("eventNotificationType") == "CustomMonitor":
                 del self.cleared[name]  # once
@@ -148,7 +155,7 @@ class OddTrigger(Monitors):
         """Each monitor once."""
         for name, event in self.events(item, payload) if self.known else ():
             known = self.known.get(name) if name is not None else None
-            if known is None or known.told or item.ts_ns < known.at_ns + GRACE_NS:
+            if known is None or known.told or is_under_way(item, event, known.at_ns):
                 continue
             due, trigger = TRIGGERS.get(known.type), event.get("trigger")
             if due is not None and trigger in TRIGGERS.values() and trigger != due:
@@ -200,9 +207,11 @@ class AboveLevel(Monitors):
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """The severity is in the event (OCPP 2.1), or that of the monitor."""
-        if self.level is None or item.ts_ns < self.level[1] + GRACE_NS:
+        if self.level is None:
             return
         for name, event in self.events(item, payload):
+            if is_under_way(item, event, self.level[1]):
+                continue
             severity = number(event, "severity")
             known = self.known.get(name) if name is not None else None
             if severity is None and known is not None:
