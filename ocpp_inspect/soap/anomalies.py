@@ -14,6 +14,7 @@ ANOMALIES: Final[dict[str, str]] = {
     "soap.http_error": "A request was answered by an HTTP error status without a SOAP envelope.",
     "soap.empty_answer": "A request was answered without a SOAP envelope, though the HTTP status says success.",
     "soap.unanswered": "The connection ended before the HTTP request on it was answered.",
+    "soap.given_up": "The sender of a request ended the connection after waiting long for its answer.",
     "soap.cut_message": "The connection was closed in the middle of a SOAP message.",
     "soap.answer_without_request": "An HTTP response belongs to no request of its connection.",
     # --- XML

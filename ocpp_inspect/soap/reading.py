@@ -23,6 +23,7 @@ from ocpp_inspect.soap.envelope import (
 )
 
 _OTHER: Final[dict[Side, Side]] = {"station": "csms", "csms": "station", "unknown": "unknown"}
+_PATIENCE_NS: Final = 5 * 10**9  # a connection that ends earlier was perhaps just reset
 _KEPT_BYTES: Final = 512  # of a body that is no XML
 
 
@@ -273,7 +274,9 @@ class Reader:
         side: Side = (
             "unknown" if closed_by is None else asked.side if closed_by == connection.client else _OTHER[asked.side]
         )
-        self._context.anomaly(asked.dialogue, "soap.unanswered", place, side, detail, asked.message_id)
+        has_given_up = side == asked.side != "unknown" and place[0] - asked.ts_ns >= _PATIENCE_NS
+        name = "soap.given_up" if has_given_up else "soap.unanswered"
+        self._context.anomaly(asked.dialogue, name, place, side, detail, asked.message_id)
 
     def cut(self, connection: Connection, exchange: Exchange | None, direction: int, place: Place) -> None:
         """The connection ended in the middle of a message."""

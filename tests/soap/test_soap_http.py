@@ -192,6 +192,10 @@ def test_a_request_without_answer() -> None:
     wire.close("B", by=1)
     found = run(wire.items)
     assert told(found) == ["soap.unanswered"]
+    wire.items[-1].closed_by = 0
+    assert told(run(wire.items)) == ["soap.unanswered"]
+    wire.items[-1].ts_ns += 10**10
+    assert told(run(wire.items)) == ["soap.given_up"]
     # Nothing is known when answers from there are not captured at all, or the capture just ends.
     alone = Wire()
     alone.open("B")
