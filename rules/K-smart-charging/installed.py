@@ -112,6 +112,10 @@ class Profile:
         ends = self.kind != "Recurring" and "duration" in (self.schedule() or {"duration": 0})
         return self.unsure or ends or now >= self.valid(now)[1]
 
+    def is_there(self, now: float) -> bool:
+        """Whether it certainly is: a reboot should not lose it, but does with some stations."""
+        return not self.rebooted and not self.may_be_over(now)
+
     def ceiling(self, unit: str, since: float, until: float) -> float | None:
         """The highest limit in that time; None unless it is in force all the time and everything about it is known."""
         schedule, (valid_from, valid_to) = self.schedule(), self.valid(-1e18)

@@ -17,6 +17,7 @@ from .installed import SECOND, TRANSACTIONS, Installed, number, steps, text
 SETTLED_S: Final = 120.0  # a limit has to hold for so long before a reading counts
 AHEAD_S: Final = 60.0  # and for so long after it: clocks differ
 APART_S: Final = 30.0  # two readings above the limit have to be so far apart
+PAUSE_S: Final = 240.0  # after a reading that is not above it: a look costs 20 µs, as much as all other rules
 ONLINE_S: Final = 120.0  # a reading that is older was stored
 SHARE: Final = 1.1  # meters and cars are not exact
 MOST: Final = 1e8
@@ -71,7 +72,7 @@ class NotKept(Installed):
 
     def __init__(self) -> None:
         super().__init__()
-        self.looked: dict[str, float] = {}  # transaction → when its readings were looked at last
+        self.pause: dict[str, float] = {}  # transaction → until when its readings are not looked at
         self.over: dict[tuple[str, int], float] = {}  # (transaction, profile) → first reading above it; 0: told
 
     @property
@@ -82,7 +83,7 @@ class NotKept(Installed):
     def forget(self) -> None:
         """A limit may have been changed."""
         super().forget()
-        self.looked.clear()
+        self.pause.clear()
         self.over.clear()
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
@@ -92,18 +93,20 @@ class NotKept(Installed):
         info = payload.get("transactionInfo")
         name = text(info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId"))
         now = item.ts_ns / SECOND
-        if name not in self.running or now - self.looked.get(name, -1e18) < APART_S or not self.profiles:
+        if name not in self.running or now < self.pause.get(name, 0.0) or not self.profiles:
             return
-        if len(self.looked) > TRANSACTIONS:
-            self.looked.clear()
+        if len(self.pause) > TRANSACTIONS:
+            self.pause.clear()
             self.over.clear()
-        self.looked[name] = now
+        self.pause[name] = now + PAUSE_S
         for unit, value in highest(payload["meterValue"], now).items():
             for profile, limit in self.ceilings(name, unit, now - SETTLED_S, now + AHEAD_S):
                 key = name, profile.name
                 if value <= max(limit * SHARE, limit + LEAST[unit]):
                     self.over.pop(key, None)
-                elif self.over.setdefault(key, now) not in (0, now):
+                    continue
+                self.pause[name] = now + APART_S
+                if self.over.setdefault(key, now) not in (0, now):
                     self.over[key] = 0
                     holds = f"profile {profile.name} ({profile.purpose}) limits to {limit:g} {unit}"
                     yield Remark(item, f"Transaction {name}: {value:g} {unit} are measured, twice in a row; {holds}")
@@ -138,7 +141,7 @@ class AboveProfile(Installed):
             return ()
         running = [name for name, each in self.running.items() if each.place == place]
         name = running[0] if len(running) == 1 and place else None
-        for since, until, limit in stretches(schedule, max(start, now), start + duration):
+        for since, until, limit in stretches(schedule, start, start + duration):
             for profile, ceiling in self.ceilings(name, unit, since, until, place):
                 if limit > ceiling * 1.01 + 0.1:
                     message = f"The composite schedule of {place} allows {limit:g} {unit} from {since - start:.0f} s on"

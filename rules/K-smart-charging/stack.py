@@ -6,14 +6,25 @@ Rules SC-007, SC-008 and SC-013.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from ocpp_inspect.engine import Remark
 
-from .installed import SECOND, Installed, Profile, criteria, text
+from .installed import SECOND, WHOLE, Installed, Profile, criteria, text
 
 
-class Conflict(Installed):
+class Compared(Installed):
+    """Compares a profile with those that are there: without one, the end of a transaction means nothing."""
+
+    rests_on: ClassVar[frozenset[str]] = frozenset(("TransactionEvent", "BootNotification"))
+
+    @property
+    def resting(self) -> bool:
+        """Which transactions run does not matter here."""
+        return not self.profiles
+
+
+class Conflict(Compared):
     """SC-007: a profile is sent that is valid at the same time as another one of its purpose, level and place."""
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
@@ -25,7 +36,7 @@ class Conflict(Installed):
         name, transaction = data.get("id"), text(data.get("transactionId"))
         new = Profile(item, 0, 0, "", 0, now, data)
         for each in self.profiles.values():
-            if (each.purpose, each.level) != (purpose, level) or each.name == name or each.may_be_over(now):
+            if (each.purpose, each.level) != (purpose, level) or each.name == name or not each.is_there(now):
                 continue
             same = each.place == payload.get("evseId")
             if purpose == "TxProfile":
@@ -38,7 +49,7 @@ class Conflict(Installed):
         return ()
 
 
-class Duplicate(Installed):
+class Duplicate(Compared):
     """SC-008: a default profile is accepted for the station and for one EVSE at the same level."""
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
@@ -51,7 +62,7 @@ class Duplicate(Installed):
             return ()
         for each in self.profiles.values():
             alike = (each.purpose, each.level) == (purpose, level) and each.name != data.get("id")
-            if alike and (each.place == 0) != (place == 0) and not each.may_be_over(now):
+            if alike and (each.place == 0) != (place == 0) and each.is_there(now):
                 where = f"Default profile {data.get('id')} for EVSE {place} is Accepted"
                 return (Remark(item, f"{where}; {each.name} for EVSE {each.place} has the same stackLevel {level}"),)
         return ()
@@ -68,7 +79,9 @@ class Cleared(Installed):
             return ()  # what is to be cleared then is not said
         for each in self.matching(item, request):
             bound = each.purpose == "TxProfile" and not any(self.belongs(each, name) for name in self.running)
-            if bound or each.may_be_over(item.ts_ns / SECOND):
+            # "The profile of the station" (0) may be read as its maximum only.
+            other = criteria(item, request).get("place") == 0 and each.purpose not in WHOLE
+            if bound or other or each.may_be_over(item.ts_ns / SECOND):
                 continue
             when = "before the last reboot" if each.rebooted else "and not cleared since"
             return (Remark(item, f"ClearChargingProfile is answered Unknown; profile {each.name} was accepted {when}"),)

@@ -52,7 +52,8 @@ class Ended(Conversation):
         self.idle: dict[int, int] = {}  # place → since when it certainly has none
 
     def forget(self) -> None:
-        """A transaction may have begun. That one has ended stays true."""
+        """A transaction may have begun, with an id that was used before (OCPP 1.6 lets the CSMS choose)."""
+        self.ended.clear()
         self.places.clear()
         self.idle.clear()
 
@@ -264,9 +265,16 @@ class NotPulled(Ended):
 class PauseRefused(Ended):
     """SC-043: a profile that pauses charging is refused, and the same with another limit was accepted."""
 
+    rests_on: ClassVar[frozenset[str]] = frozenset(("TransactionEvent", "StopTransaction"))
+
     def __init__(self) -> None:
         super().__init__()
         self.accepted: dict[tuple[Any, ...], float] = {}  # what it was alike in → its limit
+
+    @property
+    def resting(self) -> bool:
+        """Without such a profile no end of a transaction matters."""
+        return not self.accepted
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Alike in all that a station could refuse it for, but the limit."""
