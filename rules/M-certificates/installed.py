@@ -7,14 +7,13 @@ the issuer's name and the serial number can be computed, its issuer's key only i
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from cryptography import x509
-
 from ocpp_inspect.engine import Conversation, Remark
+
+from .reading import certificates
 
 CERTIFICATES: Final = 128  # kept a station, in each table
 CSMS_ROOTS: Final = frozenset(("CSMSRootCertificate", "CentralSystemRootCertificate"))
@@ -103,17 +102,10 @@ class Installed(NamedTuple):
 
 def installed(request: dict[str, Any], ts_ns: int) -> Installed | None:
     """What an accepted InstallCertificate brought; None when its PEM text cannot be read."""
-    kind, text = request.get("certificateType"), request.get("certificate")
-    if not isinstance(kind, str) or not isinstance(text, str):
+    kind, read = request.get("certificateType"), certificates(request.get("certificate"))
+    if not isinstance(kind, str) or not read:
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a serial number or a date that RFC 5280 does not like is not our matter
-            read = x509.load_pem_x509_certificate(text.encode())
-            issuer = read.issuer.public_bytes()
-            return Installed(kind, read.serial_number, issuer, issuer == read.subject.public_bytes(), ts_ns)
-    except ValueError:  # also what cannot be encoded, and what is no DER
-        return None
+    return Installed(kind, read[0].serial, read[0].issuer, read[0].is_self_signed, ts_ns)
 
 
 class StillListed(Conversation):
