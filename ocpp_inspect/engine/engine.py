@@ -9,16 +9,16 @@ A message costs what the rules that look at its kind and action cost, however ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from ocpp_inspect.engine.acceptance import Acceptance, accept
 from ocpp_inspect.engine.compile import Handler
-from ocpp_inspect.engine.monitor import Monitor, Remark
+from ocpp_inspect.engine.monitor import SWITCHED_OFF, Absent, Monitor, Remark
 from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
-from ocpp_inspect.engine.state import EMPTY, StationState
+from ocpp_inspect.engine.state import StationState
 from ocpp_inspect.engine.verdict import (
     UNKNOWN,
     Judge,
@@ -119,9 +119,7 @@ class Engine:
                 fire(st, now_ns)
             if st.due:
                 give_up_waiting(st)  # live: a person waits for it now
-            for slot, judge in self.program.monitors:
-                if st.slots[slot] is not EMPTY:
-                    self._remark(st, judge, slot, "tick", now_ns)
+            self._remark(st, "tick", now_ns)
         return self._take()
 
     def finish(self, end_ns: int) -> list[Finding]:
@@ -161,14 +159,11 @@ class Engine:
         self.anomalies.append(Anomaly(name, m.ts_ns, m.packet, m.position, m.connection, "unknown", detail, m.station))
 
     def watch(self, m: OcppItem, st: StationState, judge: Judge, slot: int, monitor: type[Monitor]) -> None:
-        """Show an item to a Python rule."""
-        watcher = st.slots[slot]
-        if watcher is EMPTY:
-            watcher = st.slots[slot] = monitor()
-        if st.failed and slot in st.failed:
-            return
+        """Show a Python rule the first item of a station."""
+        watcher = st.slots[slot] = monitor()
+        watcher.asleep = False  # an attribute of its own is read faster than that of its class
         try:
-            remarks = () if watcher.asleep else watcher.feed(m)
+            remarks = watcher.feed(m)
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
             self.failed(st, judge, slot, error, m)
             return
@@ -245,9 +240,8 @@ class Engine:
             st.tables = self._messages[st.version]
         self._run(self._upgrade[0], m, st)
         if accepted:
-            for slot, _judge in self.program.monitors:
-                if st.slots[slot] is not EMPTY:
-                    st.slots[slot].asleep = False
+            for _slot, _judge, monitor in self._shown(st):
+                monitor.asleep = False
             if st.open_waits:
                 call_off(st, m.connection, ended=False, reboot=False)
             if st.due:
@@ -269,10 +263,9 @@ class Engine:
     def _forget(self, st: StationState) -> None:
         """What was learned of a station is unknown now: a change may be among what was lost."""
         for slot in self.program.register_slots:
-            st.slots[slot] = EMPTY
-        for slot, _judge in self.program.monitors:
-            if st.slots[slot] is not EMPTY and slot not in st.failed:
-                st.slots[slot].forget()
+            st.slots[slot] = self.program.slots[slot]
+        for _slot, _judge, monitor in self._shown(st):
+            monitor.forget()
         st.config_uncertain = bool(st.config)
         st.sure.clear()
         st.facts.clear()
@@ -327,28 +320,31 @@ class Engine:
         self.reached("pipeline.rule_stations_limit", m, f"more than {self._limit} stations")
 
     def _conclude(self, st: StationState, end_ns: int) -> None:
-        for slot, judge in self.program.monitors:
-            if st.slots[slot] is not EMPTY:
-                self._remark(st, judge, slot, "finish", end_ns)
+        self._remark(st, "finish", end_ns)
         for number, finding in st.untold.values():
             finding.text = f"{finding.text} (the last of {number} more findings like this, not told one by one)"
             self.findings.append(finding)
 
-    def _remark(self, st: StationState, judge: Judge, slot: int, method: str, now_ns: int) -> None:
-        """Tell a Python rule that time passed."""
-        if slot in st.failed:
-            return
-        try:
-            remarks: Iterable[Remark] = tuple(getattr(st.slots[slot], method)(now_ns))
-        except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
-            self.failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
-            return
-        for remark in remarks:
-            self._say(st, judge, remark)
+    def _shown(self, st: StationState) -> Iterator[tuple[int, Judge, Monitor]]:
+        """(slot, judge, rule) of each Python rule that was shown something of the station."""
+        for slot, judge in self.program.monitors:
+            if type(monitor := st.slots[slot]) is not Absent:
+                yield slot, judge, monitor
+
+    def _remark(self, st: StationState, method: str, now_ns: int) -> None:
+        """Tell the Python rules that time passed."""
+        for slot, judge, monitor in self._shown(st):
+            try:
+                remarks: Iterable[Remark] = tuple(getattr(monitor, method)(now_ns))
+            except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
+                self.failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
+                continue
+            for remark in remarks:
+                self._say(st, judge, remark)
 
     def failed(self, st: StationState, judge: Judge, slot: int, error: Exception, item: OcppItem) -> None:
         """A Python rule that raises is switched off for this station."""
-        st.failed.add(slot)
+        st.slots[slot] = SWITCHED_OFF
         self.reached("pipeline.rule_failed", item, f"rule {judge.rule.id}: {type(error).__name__}: {error}")
 
     @staticmethod

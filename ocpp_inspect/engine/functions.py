@@ -7,7 +7,7 @@ ArithmeticError or LookupError; the engine takes that as unknown and stays silen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -41,12 +41,12 @@ def entries(value: Any) -> list[Any] | tuple[Any, ...]:
     return value if len(value) <= EXPRESSION_ITEMS else value[:EXPRESSION_ITEMS]
 
 
-def index(value: Any, member: str, key: str) -> dict[Any, list[Any]] | None:
-    """The pairs (a, b) of `for a in value for b in a.member`, by the text `b.key` (None: missing, 0: no text).
+def index(value: Any, member: str, key: str, wanted: Container[str | None]) -> dict[str | None, list[Any]] | None:
+    """The pairs (a, b) of `for a in value for b in a.member`, by the text `b.key` (None: missing) if it is `wanted`.
 
     With an empty `key` all are under "". None when `value` is not all arrays: no rule can be decided.
     """
-    found: dict[Any, list[Any]] = {}
+    found: dict[str | None, list[Any]] = {}
     left = EXPRESSION_PAIRS
     try:
         for outer in entries(value):
@@ -58,18 +58,18 @@ def index(value: Any, member: str, key: str) -> dict[Any, list[Any]] | None:
                 return None
             for inner in inners:
                 text = (inner.get(key) if type(inner) is dict else None) if key else ""
-                if type(text) is not str and text is not None:
-                    text = 0
-                if text in found:
-                    found[text].append((outer, inner))
-                else:
-                    found[text] = [(outer, inner)]
+                # Most samples are of measurands that no rule names.
+                if (type(text) is str or text is None) and text in wanted:
+                    if text in found:
+                        found[text].append((outer, inner))
+                    else:
+                        found[text] = [(outer, inner)]
     except (TypeError, AttributeError):
         return None
     return found
 
 
-def either(found: dict[Any, list[Any]], text: str) -> list[Any]:
+def either(found: dict[str | None, list[Any]], text: str) -> list[Any]:
     """Of an `index`, the pairs whose member is `text` or missing."""
     chosen, others = found.get(text, []), found.get(None)
     return [*chosen, *others] if others else chosen

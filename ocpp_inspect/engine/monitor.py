@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ocpp_inspect.model import OcppItem, Verdict
 
@@ -48,3 +48,16 @@ class Monitor:
 
     def forget(self) -> None:
         """Something of this station was lost: what was learned is unknown now."""
+
+
+class Absent(Monitor):
+    """Stands for a rule that is shown nothing."""
+
+    asleep = True
+
+
+NOT_YET: Final = Absent()
+"""For one that the station has sent nothing yet."""
+
+SWITCHED_OFF: Final = Absent()
+"""For one that raised an exception."""

@@ -31,7 +31,7 @@ class Program:
         self.rules = [rule for rule in self._every if rule.runs_over(transport)]
         self.follows = {rule.id: rule.follows for rule in self.rules if rule.follows}
         self.causes = frozenset(cause for causes in self.follows.values() for cause in causes)
-        self.slots = 0
+        self.slots: list[Any] = []  # what a new station has in each
         self.judges: list[Judge] = []
         self.monitors: list[tuple[int, Judge]] = []
         self.register_slots: list[int] = []
@@ -41,6 +41,7 @@ class Program:
         self.runtime: dict[str, Any] = dict(RUNTIME)
         self.runtime["_fact"] = self._fact
         self.shared = Shared()
+        self.runtime["_wanted"] = self.shared.wanted
         self._facts: dict[int, Callable[[StationState], Any]] = {}
         self._anomalies: list[tuple[Trigger, Handler]] = []
         self._guarded: dict[Handler, Handler] = {}
@@ -61,10 +62,10 @@ class Program:
             found = self._siblings[transport] = Program(self._every, self.load_monitor, transport)
         return found
 
-    def new_slot(self) -> int:
-        """One more place in every station's state."""
-        self.slots += 1
-        return self.slots - 1
+    def new_slot(self, first: Any) -> int:
+        """One more place in every station's state, and what is there at first."""
+        self.slots.append(first)
+        return len(self.slots) - 1
 
     def add_message(self, rule: Rule, trigger: Trigger, block: Block, *, answers: bool) -> None:
         """Hang a block on a kind of message; those that answer expectations run before all that open or judge."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from ocpp_inspect.engine.writer import TEMPORARY
 
-_LATE: Final = re.compile(r"if (\w+) is _NOT_YET:")
+_LATE: Final = re.compile(r"if (\w+) is _LATER:")
 _MARK: Final = re.compile("\x01(\\d+)\x02")
 
 NEVER_UNKNOWN: Final = frozenset(
@@ -28,6 +28,8 @@ class Shared:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._sources: list[str] = []
+        self.wanted: dict[str, set[str | None]] = {}
+        """Member|key of an index → the values that rules ask for. Grows when more rules are written."""
 
     def number(self, source: str) -> int:
         """The number of a source; the same text has the same number."""
@@ -53,9 +55,9 @@ class Shared:
             source = self._sources[number].replace(TEMPORARY, f"_{number}_")
             if count[number] == 1:
                 return source
-            return f"(e{number} if e{number} is not _NOT_YET else (e{number} := {source}))"
+            return f"(e{number} if e{number} is not _LATER else (e{number} := {source}))"
 
         written = [_MARK.sub(write, line) for line in lines]
         late = dict.fromkeys(name for line in written for name in _LATE.findall(line))
         late |= dict.fromkeys(f"e{number}" for number in count if count[number] > 1)
-        return [f"{name} = _NOT_YET" for name in late] + written
+        return [f"{name} = _LATER" for name in late] + written

@@ -19,7 +19,7 @@ FRESH_WAITS: Final = 32
 NEVER: Final = 1 << 62
 ANYWHERE: Final = -1
 EMPTY: Final[dict[Any, Any]] = {}
-"""Stands in every unused slot; never written to. Forty empty dictionaries per station would cost 2.5 kB."""
+"""Stands for every table that is not used yet; never written to. Forty empty ones per station would cost 2.5 kB."""
 
 
 class Wait(msgspec.Struct, gc=False, eq=False):
@@ -35,6 +35,36 @@ class Wait(msgspec.Struct, gc=False, eq=False):
     uncertain: bool = False  # what was awaited may have been lost
 
 
+class Waits:
+    """Where the open expectations of one rule are. A rule with one key of a station has a slot for it: no look-up."""
+
+    def __init__(self, slot: int, *, has_keys: bool) -> None:
+        self._slot = slot
+        self._has_keys = has_keys
+        self.first = f"S[{slot}].get(key)" if has_keys else f"S[{slot}]"  # source of the newest of `key`
+
+    @staticmethod
+    def empty(*, has_keys: bool) -> dict[Any, Any] | None:
+        """What the slot of a new station holds."""
+        return EMPTY if has_keys else None
+
+    def of(self, st: StationState, key: Any) -> Wait | None:
+        """The newest of a key."""
+        found: Wait | None = st.slots[self._slot].get(key) if self._has_keys else st.slots[self._slot]
+        return found
+
+    def put(self, st: StationState, key: Any, wait: Wait | None) -> None:
+        """Make it the newest of a key; None: the key has none any more."""
+        if not self._has_keys:
+            st.slots[self._slot] = wait
+        elif wait is None:
+            del st.slots[self._slot][key]
+        elif st.slots[self._slot] is EMPTY:
+            st.slots[self._slot] = {key: wait}
+        else:
+            st.slots[self._slot][key] = wait
+
+
 class Due(NamedTuple):
     """A finding about something overdue, held until the side that owes it was read again without a loss."""
 
@@ -47,15 +77,15 @@ class StationState:
     """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
 
     __slots__ = (
-        "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "failed", "fresh", "heap",
+        "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "fresh", "heap",
         "heard", "last_ns", "next_ns", "number", "open_waits", "slots", "station", "sure", "tables", "told", "torn",
         "untold", "version", "whole",
     )  # fmt: skip
 
-    def __init__(self, engine: Engine, station: str, slots: int) -> None:
+    def __init__(self, engine: Engine, station: str, slots: list[Any]) -> None:
         self.engine = engine
         self.station = station
-        self.slots: list[Any] = [EMPTY] * slots
+        self.slots = slots.copy()
         # Overdue, but what was awaited may still turn out to be lost: by connection, or ANYWHERE.
         self.due: dict[int, list[Due]] = {}
         self.heard: dict[str, dict[int, int]] = {"station": {}, "csms": {}, "unknown": {}}  # side → connection → time
@@ -77,5 +107,4 @@ class StationState:
         self.causes: dict[str, int] = {}  # rule that explains others → time of its last finding
         self.told: dict[str, int] = {}  # rule → findings told
         self.untold: dict[str, list[Any]] = {}  # rule → [number, last finding]
-        self.failed: set[int] = set()  # slots of Python rules that raised
         self.last_ns = 0

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Final, Protocol, runtime_checkable
 
@@ -45,8 +45,11 @@ class Sharing(Protocol):
     def once(self, source: str) -> str:
         """Source that computes its value for the first rule that asks."""
 
-    def index(self, path: str, member: str, key: str) -> str:
-        """The variable with the pairs (a, b) of `for a in path for b in a.member`: value of `b.key` → its pairs."""
+    def index(self, path: str, member: str, key: str, wanted: Iterable[str | None]) -> str:
+        """The variable with the pairs (a, b) of `for a in path for b in a.member`: value of `b.key` → its pairs.
+
+        `wanted` are the values that will be asked for.
+        """
 
 
 class Writer:
@@ -195,13 +198,13 @@ class Writer:
             if (found := _picks(condition, second.id)) is None:
                 continue
             key, value, or_missing = found
-            index = self._names.index(path, member, key)
+            index = self._names.index(path, member, key, (value, None) if or_missing else (value,))
             iterable = f"_either({index}, {value!r})" if or_missing else f"{index}.get({value!r}, ())"
             self._guard = (index, "" if or_missing else repr(value))
             del conditions[place]
             break
         else:
-            index = self._names.index(path, member, "")
+            index = self._names.index(path, member, "", ("",))
             iterable = f"{index}.get('', ())"
             self._guard = (index, "''")
         guard = self._guard

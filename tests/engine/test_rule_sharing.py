@@ -19,7 +19,7 @@ VALUES = [
 
 
 def test_an_index_has_the_pairs_by_the_text_of_a_member() -> None:
-    found = index(VALUES, "sampledValue", "measurand")
+    found = index(VALUES, "sampledValue", "measurand", {"SoC", "Voltage", None})
     assert found is not None
     assert [inner for _, inner in found["SoC"]] == [{"measurand": "SoC", "value": 1}]
     assert [inner for _, inner in found[None]] == [{"value": 2}, "odd"]
@@ -28,29 +28,33 @@ def test_an_index_has_the_pairs_by_the_text_of_a_member() -> None:
     assert "7" not in found
 
 
+def test_an_index_leaves_out_what_no_rule_asks_for() -> None:
+    assert index(VALUES, "sampledValue", "measurand", {"SoC"}) == {"SoC": [(VALUES[0], VALUES[0]["sampledValue"][0])]}
+
+
 def test_without_a_member_an_index_has_all_pairs_in_order() -> None:
-    found = index(VALUES, "sampledValue", "")
+    found = index(VALUES, "sampledValue", "", {""})
     assert found is not None
     assert [inner for _, inner in found[""]] == [inner for outer in VALUES for inner in outer["sampledValue"]]
-    assert index([], "sampledValue", "") == {}
+    assert index([], "sampledValue", "", {""}) == {}
 
 
 @pytest.mark.parametrize("value", [None, {}, "text", [1], [{"sampledValue": None}], [{}], [{"sampledValue": "ab"}]])
 def test_what_is_not_all_arrays_cannot_be_decided(value: Any) -> None:
-    assert index(value, "sampledValue", "measurand") is None
+    assert index(value, "sampledValue", "measurand", {None}) is None
 
 
 def test_an_index_is_bounded() -> None:
     inner = {"sampledValue": [{}] * 1000}
-    assert index([inner] * (EXPRESSION_PAIRS // 1000), "sampledValue", "") is not None
-    assert index([inner] * (EXPRESSION_PAIRS // 1000 + 1), "sampledValue", "") is None
+    assert index([inner] * (EXPRESSION_PAIRS // 1000), "sampledValue", "", {""}) is not None
+    assert index([inner] * (EXPRESSION_PAIRS // 1000 + 1), "sampledValue", "", {""}) is None
 
 
 def test_a_source_that_stands_twice_is_computed_once() -> None:
     shared = Shared()
     lines = [f"a = {shared.once('count()')}", f"b = {shared.once('count()')}", f"c = {shared.once('other()')}"]
     calls: list[int] = []
-    names: dict[str, Any] = {"count": lambda: calls.append(1) or len(calls), "other": lambda: 7, "_NOT_YET": object()}
+    names: dict[str, Any] = {"count": lambda: calls.append(1) or len(calls), "other": lambda: 7, "_LATER": object()}
     exec("\n".join(shared.expand(lines)), names)  # noqa: S102 - written here
     assert (names["a"], names["b"], names["c"]) == (1, 1, 7)
     assert calls == [1]
@@ -67,7 +71,7 @@ def test_a_source_that_failed_is_tried_again() -> None:
             raise ValueError
         return len(calls)
 
-    names: dict[str, Any] = {"count": count, "_NOT_YET": object()}
+    names: dict[str, Any] = {"count": count, "_LATER": object()}
     exec("\n".join(shared.expand(lines)), names)  # noqa: S102 - written here
     assert (names["a"], names["b"]) == (0, 2)
 
