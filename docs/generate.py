@@ -49,7 +49,7 @@ def rules() -> Iterator[tuple[Path, str]]:
     from ocpp_inspect.engine.page import index, page
     from ocpp_inspect.resources import data_directory
 
-    loaded = load_rules([data_directory("rules")])
+    loaded = load_rules([data_directory("rules")], every=True)
     yield HERE / "rules" / "README.md", index(loaded)
     for rule in loaded:
         yield HERE / "rules" / f"{rule.id}.md", page(rule)

@@ -584,7 +584,7 @@ class Finding(msgspec.Struct):
     evidence: tuple[int, ...]
     reference: str
     message_id: int = 0
-    axis: Literal["conformance", "compatibility"] = "conformance"
+    axis: Literal["conformance", "compatibility", "migration"] = "conformance"
     position: int = 0
     accepted: str = ""  # why somebody accepts it (baseline, quirks); "": it is not accepted
     cause: str = ""  # the rule of an earlier finding about the station that explains this one

@@ -15,7 +15,7 @@ from ocpp_inspect.model import Upgrade, WsItem, WsMessage, packet_key
 from ocpp_inspect.ocpp import Ocpp
 from ocpp_inspect.resources import data_directory
 
-RULES = [rule for rule in load_rules([data_directory("rules")]) if rule.python]
+RULES = [rule for rule in load_rules([data_directory("rules")], every=True) if rule.python]
 MESSAGE = re.compile(r"[A-Z]?([<>]) (\[[2-6],.*\])(?:\s+#.*)?$")
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, 10**30, "", "x", "2026-01-01T00:00:00", "9" * 50, [], [None], [[]], {}, {"x": []},

@@ -14,6 +14,12 @@ from ocpp_inspect.cli.formats import Format
 from ocpp_inspect.cli.reporter import FailOn, Reporter, acceptances_of
 
 
+class Target(StrEnum):
+    """What `--as` takes."""
+
+    V201 = "2.0.1"
+
+
 class Engine(StrEnum):
     """What `--engine` takes."""
 
@@ -74,6 +80,10 @@ def analyze(
     follow: Annotated[
         bool, typer.Option("--follow", "-F", help="Go on as a text log grows, until Ctrl-C; - follows a pipe.")
     ] = False,
+    judged_as: Annotated[
+        Target | None,
+        typer.Option("--as", help="Tell what a move to this version changes, instead of faults (docs/migration.md)."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="What is legal but known to break peers weighs one step more.")
     ] = False,
@@ -110,6 +120,8 @@ def analyze(
 
       ocpp-inspect analyze site.pcapng --keylog site.keys
 
+      ocpp-inspect analyze site.pcap --as 2.0.1 --format markdown --output move.md
+
       kubectl logs -f csms | ocpp-inspect analyze --follow - --db site.duckdb
     """
     from dataclasses import replace as replace_in
@@ -121,7 +133,7 @@ def analyze(
 
     options = Options(
         rules=tuple(rules or ()),
-        select=_split(select),
+        select=(*_split(select), *(("migration",) if judged_as else ())),
         ignore=_split(ignore),
         jobs=jobs,
         strict=strict,

@@ -32,7 +32,7 @@ def explain(
     from ocpp_inspect.pipeline.rules import directories_and
 
     with said_clearly():
-        found = find_rule(rule, load_rules(directories_and(rules)))
+        found = find_rule(rule, load_rules(directories_and(rules), every=True))
     text = page(found)
     if not sys.stdout.isatty():
         sys.stdout.write(text)

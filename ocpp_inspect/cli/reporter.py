@@ -33,7 +33,7 @@ def acceptances_of(options: Options, files: list[Path]) -> tuple[Acceptance, ...
 
     if not files:
         return ()
-    entries = read_acceptances(files, load_rules(directories_and(options.rules)))
+    entries = read_acceptances(files, load_rules(directories_and(options.rules), every=True))
     current = in_force(entries, date.today())
     for entry in entries:
         if entry not in current:

@@ -190,13 +190,13 @@ def check(
     faults = 0
     for file in files:
         try:
-            load_rules([file])
+            load_rules([file], every=True)
         except RuleError as error:
             faults += 1
             typer.echo(str(error))
     if not faults:
         with said_clearly():
-            load_rules(files)  # doubled ids show only together
+            load_rules(files, every=True)  # doubled ids show only together
     typer.echo(f"{len(files)} files, {faults} with a fault" if faults else f"{len(files)} files are good", err=True)
     if faults:
         sys.exit(1)
@@ -311,7 +311,7 @@ def _load(directories: list[Path] | None, select: tuple[str, ...] = (), ignore: 
     from ocpp_inspect.pipeline.rules import directories_and
 
     with said_clearly():
-        return load_rules(directories_and(directories), select, ignore)
+        return load_rules(directories_and(directories), select, ignore, every=True)
 
 
 def _built_in() -> Path:

@@ -17,10 +17,14 @@ def load_rules(
     ignore: Iterable[str] = (),
     *,
     cache: RuleCache | None = None,
+    every: bool = False,
 ) -> list[Rule]:
     """The rules of all directories (or single files), sorted by id, less those not selected or ignored.
 
     `select` and `ignore` take an id, a name, an alias, an id prefix (`TX16`), a block (`E`), a tag, or an axis.
+    Rules of the axis `migration`, which tell no faults, judge only when a word in `select` means them, or all are asked
+    for by `every`.
+
     Raises RuleError for a wrong file, a doubled id, or a word in `select`/`ignore` that fits no rule.
     """
     cache = RuleCache() if cache is None else cache
@@ -54,7 +58,7 @@ def load_rules(
     return [
         rule
         for rule in ordered
-        if (not chosen or any(is_meant(rule, word) for word in chosen))
+        if (any(is_meant(rule, word) for word in chosen) if chosen else every or rule.axis != "migration")
         and not any(is_meant(rule, word) for word in dropped)
     ]
 

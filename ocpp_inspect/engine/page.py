@@ -9,6 +9,7 @@ from ocpp_inspect.engine.rule import Rule
 _AXIS = {
     "conformance": "a document demands it",
     "compatibility": "no document demands it, but its breach breaks systems in the field",
+    "migration": "no fault: what a move to another version changes; only with --as",
 }
 _BLAME = {
     "station": "the station",
@@ -43,7 +44,8 @@ def page(rule: Rule) -> str:
     parts += ["## What it looks at", _meaning(rule)]
     parts += ["## Examples", "`>` is from the station, `<` from the CSMS; a line ending in `# ID` causes that finding."]
     parts += [f"```text\n{example.rstrip()}\n```" for example in rule.examples]
-    parts.append(f"Leave it out with `--ignore {rule.id}`.")
+    judging = "It judges with `--as 2.0.1`. " if rule.axis == "migration" else ""
+    parts.append(f"{judging}Leave it out with `--ignore {rule.id}`.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -59,6 +61,8 @@ _MAKER = {
 
 def _advice(rule: Rule) -> str:
     """What a field engineer writes into the ticket."""
+    if rule.axis == "migration":
+        return f"Nothing, as long as it stays with its version. Before it moves: does it do what {rule.reference} asks?"
     demand = "breaks" if rule.axis == "conformance" else "is known to trouble others, see"
     return (
         f"To {_MAKER[rule.blame]}: {rule.title[0].lower() if rule.title[1:2].islower() else rule.title[0]}"

@@ -22,6 +22,7 @@ _KEYS: Final = (
 )  # fmt: skip
 _REQUIRED: Final = ("id", "name", "title", "severity", "reference", "when", "message", "examples")
 _SEVERITIES: Final = ("error", "warning", "info")
+_AXES: Final = ("conformance", "compatibility", "migration")
 _BLAMED: Final = ("station", "csms", "network", "unknown", "sender", "receiver")
 _ID: Final = re.compile(r"[A-Z][A-Z0-9]{0,9}-\d{3}\Z")
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+\Z")
@@ -72,7 +73,7 @@ class _Reader:
             reference=keys["reference"].text(),
             when=when,
             message=self._message(keys["message"], when),
-            axis=cast(Any, keys["axis"].one_of(("conformance", "compatibility"))) if "axis" in keys else "conformance",
+            axis=cast(Any, keys["axis"].one_of(_AXES)) if "axis" in keys else "conformance",
             blame=cast(Blamed, keys["blame"].one_of(_BLAMED)) if "blame" in keys else "unknown",
             versions=self._versions(),
             transports=self._transports(),

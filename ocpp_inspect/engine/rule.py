@@ -11,7 +11,7 @@ import msgspec
 
 from ocpp_inspect.model import Severity
 
-Axis: TypeAlias = Literal["conformance", "compatibility"]
+Axis: TypeAlias = Literal["conformance", "compatibility", "migration"]
 Blamed: TypeAlias = Literal["station", "csms", "network", "unknown", "sender", "receiver"]
 
 

@@ -314,7 +314,8 @@ def _findings(database: Any, stations: dict[str, Station]) -> None:
         " count(*),"
         " left(arg_min(text, finding_id), 600), list(frame_no ORDER BY finding_id)[1:5], min(capture_id),"
         " epoch_ns(min(ts)), epoch_ns(max(ts)), accepted, cause"
-        " FROM findings GROUP BY coalesce(station, ''), rule, severity, verdict, blame, accepted, cause"
+        " FROM findings GROUP BY coalesce(station, ''), rule, severity, verdict, blame, accepted, cause,"
+        " CASE WHEN axis = 'migration' THEN text END"  # each is a thing of its own, and no repetition
         f" ORDER BY accepted IS NOT NULL, verdict = 'inconclusive', {_ORDER}, count(*) DESC, rule"
     ).fetchall():
         if station := stations.get(row[0]):

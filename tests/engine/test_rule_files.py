@@ -16,7 +16,7 @@ from ocpp_inspect.engine.reader import parse_rule
 from ocpp_inspect.ocpp import Ocpp
 from ocpp_inspect.resources import data_directory
 
-RULES = load_rules([data_directory("rules")], cache=RuleCache(enabled=False))
+RULES = load_rules([data_directory("rules")], every=True, cache=RuleCache(enabled=False))
 LANGUAGE = Path(__file__).parents[2] / "docs" / "rule-language.md"
 
 

@@ -13,7 +13,7 @@ from ocpp_inspect.engine.cache import RuleCache
 from ocpp_inspect.ocpp import Ocpp
 from ocpp_inspect.resources import data_directory
 
-RULES = {rule.id: rule for rule in load_rules([data_directory("rules")], cache=RuleCache(enabled=False))}
+RULES = {rule.id: rule for rule in load_rules([data_directory("rules")], every=True, cache=RuleCache(enabled=False))}
 MARK = re.compile(r"\s+#\s*((?:[A-Z][A-Z0-9]*-\d{3}\??,?\s*)+)$", re.MULTILINE)
 
 
