@@ -78,18 +78,14 @@ def run_examples(
 ) -> list[Failure]:
     """Run the examples of `only` (default: all) against all `rules`."""
     failures: list[Failure] = []
-    for together in _judging_together(rules):
+    for migrates in (False, True):  # those that tell faults, and those that tell changes: never both in one run
+        together = [rule for rule in rules if (rule.axis == "migration") is migrates]
+        chosen = together if only is None else [rule for rule in only if (rule.axis == "migration") is migrates]
         program = Program(together, load_monitor)
-        for rule in together if only is None else [rule for rule in together if rule in only]:
+        for rule in chosen:
             for text, line in zip(rule.examples, rule.example_lines, strict=True):
                 failures += run_transcript(text, program, new_dissector(), rule, line)
     return failures
-
-
-def _judging_together(rules: Sequence[Rule]) -> list[list[Rule]]:
-    """Those that tell faults, and those that tell what a migration changes: never both in one run unless asked for."""
-    sets = [[rule for rule in rules if (rule.axis == "migration") is migrates] for migrates in (False, True)]
-    return [each for each in sets if each]
 
 
 def run_transcript(text: str, program: Program, dissect: Dissect, rule: Rule, first_line: int = 1) -> list[Failure]:
