@@ -1,7 +1,7 @@
 """Messages of one station in, remarks about limits that are not kept out. Rules SC-020, SC-033, SC-035.
 
-Only what is certain counts: see installed.py for which limit holds. Ampere and watt are not converted, for nobody tells
-an observer the voltage and the phases that station and car agreed on.
+Only what is certain counts: see installed.py for which limit holds. Nobody tells an observer the voltage and the phases
+that station and car agreed on, so a power only shows that a current was at least so much.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ PAUSE_S: Final = 240.0  # after a reading that is not above it: a look costs 20 
 ONLINE_S: Final = 120.0  # a reading that is older was stored
 SHARE: Final = 1.1  # meters and cars are not exact
 MOST: Final = 1e8
+MOST_V: Final = 1000.0  # CCS and CHAdeMO end there; three phases of 277 V are less
 LEAST: Final = {"A": 1.0, "W": 250.0}
 MEASURANDS: Final = {"Current.Import": "A", "Power.Active.Import": "W"}
 SINGLE: Final = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
@@ -48,9 +49,9 @@ def reading(sample: Any) -> tuple[str, float] | None:
     return unit, value / 3 if unit == "A" and phase is None else value
 
 
-def highest(meter_values: Any, now: float) -> dict[str, float]:
-    """Unit → the highest reading of this moment."""
-    found: dict[str, float] = {}
+def highest(meter_values: Any, now: float) -> dict[str, tuple[float, str]]:
+    """Unit → the highest reading of this moment, and how it was read."""
+    found: dict[str, tuple[float, str]] = {}
     for meter_value in meter_values[-3:] if isinstance(meter_values, list) else ():
         at = seconds_of(meter_value.get("timestamp")) if isinstance(meter_value, dict) else None
         samples = meter_value.get("sampledValue") if isinstance(meter_value, dict) else None
@@ -59,7 +60,12 @@ def highest(meter_values: Any, now: float) -> dict[str, float]:
         for sample in samples[:100]:
             read = reading(sample)
             if read is not None:
-                found[read[0]] = max(found.get(read[0], read[1]), read[1])
+                unit, value = read
+                found[unit] = max(found.get(unit, (value, "")), (value, f"{value:g} {unit}"))
+    power, told = found.get("W", (0.0, ""))
+    if power > 0:
+        current = power / MOST_V
+        found["A"] = max(found.get("A", (current, "")), (current, f"{told} (at least {current:g} A)"))
     return found
 
 
@@ -99,7 +105,7 @@ class NotKept(Installed):
             self.pause.clear()
             self.over.clear()
         self.pause[name] = now + PAUSE_S
-        for unit, value in highest(payload["meterValue"], now).items():
+        for unit, (value, told) in highest(payload["meterValue"], now).items():
             for profile, limit in self.ceilings(name, unit, now - SETTLED_S, now + AHEAD_S):
                 key = name, profile.name
                 if value <= max(limit * SHARE, limit + LEAST[unit]):
@@ -109,7 +115,7 @@ class NotKept(Installed):
                 if self.over.setdefault(key, now) not in (0, now):
                     self.over[key] = 0
                     holds = f"profile {profile.name} ({profile.purpose}) limits to {limit:g} {unit}"
-                    yield Remark(item, f"Transaction {name}: {value:g} {unit} are measured, twice in a row; {holds}")
+                    yield Remark(item, f"Transaction {name}: {told} are measured, twice in a row; {holds}")
 
 
 def composite(payload: dict[str, Any]) -> dict[str, Any] | None:
