@@ -22,6 +22,7 @@ class Numbers(Monitor):
         self.begun: dict[str, int] = {}  # transaction → time of Started
         self.closed: deque[tuple[int, set[int]]] = deque(maxlen=64)  # judged ones: (time of Ended, numbers)
         self.ended: dict[str, tuple[OcppMessage, int, int]] = {}  # transaction → (Ended, first number, its number)
+        self.strange: dict[str, set[int]] = {}  # transactions that are not judged, only some of it is known → numbers
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Note the number, and judge what has ended long enough ago."""
@@ -35,6 +36,7 @@ class Numbers(Monitor):
         seen = self.seen.get(name)
         if seen is None:
             if kind != "Started":
+                self.set_aside(name, {number})
                 return remarks
             seen = self.seen[name] = item.connection, {number}
             self.begun[name] = item.ts_ns
@@ -43,11 +45,20 @@ class Numbers(Monitor):
         connection, numbers = seen
         if connection != item.connection or payload.get("offline") or len(numbers) >= NUMBERS:
             self.drop(name)
+            self.set_aside(name, numbers | {number})
             return remarks
         numbers.add(number)
         if kind == "Ended":
             self.ended[name] = item, min(numbers), number
         return remarks
+
+    def set_aside(self, name: str, numbers: set[int]) -> None:
+        """Remember numbers of a transaction whose others are not known: they are missing in no other one."""
+        known = self.strange.setdefault(name, set())
+        if len(known) < NUMBERS:
+            known |= numbers
+        if len(self.strange) > TRANSACTIONS:
+            del self.strange[next(iter(self.strange))]
 
     def drop(self, name: str) -> None:
         """Do not judge this transaction."""
@@ -66,6 +77,7 @@ class Numbers(Monitor):
             begun = self.begun[name]
             others = [used for other, (_, used) in self.seen.items() if other != name]
             others += [used for end_ns, used in self.closed if end_ns >= begun]
+            others += self.strange.values()
             # One counter for all EVSEs never gives a number twice.
             used = numbers.union(*(other for other in others if other.isdisjoint(numbers)))
             self.drop(name)
@@ -87,3 +99,4 @@ class Numbers(Monitor):
         self.ended.clear()
         self.begun.clear()
         self.closed.clear()
+        self.strange.clear()
