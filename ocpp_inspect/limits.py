@@ -338,6 +338,9 @@ EXPRESSION_TEXT_CHARACTERS: Final = 1000
 RULE_FILE_BYTES: Final = 256 * 1024
 """Largest rule file: a rule is a page, not a book."""
 
+YAML_DEPTH: Final = 20
+"""Nesting of a rule or scenario file; ours have 6."""
+
 RULE_STATIONS: Final = 100_000
 """Stations with rule state; beyond it the quietest loses its state. Ten times the largest site we know of."""
 

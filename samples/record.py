@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from samples.clean import CLEAN
 from samples.context import Context, Scenario
@@ -103,10 +103,8 @@ def describe(scenario: Scenario, context: Context, capture: Path) -> None:
         about["secured"] = scenario.secured
     if scenario.note:
         about["note"] = scenario.note
-    yaml = YAML()
-    yaml.width = 110
     with (FOLDER / f"{scenario.name}.yaml").open("w", encoding="utf-8") as file:
-        yaml.dump(about, file)
+        yaml.safe_dump(about, file, sort_keys=False, allow_unicode=True, width=110)
 
 
 def kind_of(entry: dict[str, Any]) -> str:
@@ -171,7 +169,7 @@ def write_index(target: Path) -> None:
         path = FOLDER / f"{name}.yaml"
         if not path.exists():
             continue
-        about = YAML(typ="safe").load(path)
+        about = yaml.safe_load(path.read_text(encoding="utf-8"))
         rules = ", ".join(dict.fromkeys(expected["rule"] for expected in about["expected"])) or "none"
         lines.append(
             f"| [`{about['file']}`]({about['file']}) | {about['title']} | {len(about['stations'])} "

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 FOLDER = Path(__file__).parents[1] / "samples"
 Dialogue = dict[tuple[str, str], list[str]]
@@ -19,7 +19,7 @@ class Sample:
     """One recorded sample."""
 
     def __init__(self, description: Path) -> None:
-        self.about: dict[str, Any] = YAML(typ="safe").load(description)
+        self.about: dict[str, Any] = yaml.safe_load(description.read_text(encoding="utf-8"))
         self.name: str = self.about["name"]
         self.capture = FOLDER / self.about["file"]
         self.is_tls = "secured" in self.about

@@ -1,7 +1,7 @@
 """Octets of a rule file in, the rule that was read from them before out.
 
-ruamel's parser needs 2–5 ms a file, a run 40–400 of them. What was read is kept by content in one file of the user's
-cache directory. Losing it costs time only, so every fault of the file system is ignored here.
+Reading and checking a rule takes 0.6 ms, and there are hundreds. What was read is kept by content in one file of the
+user's cache directory. Losing it costs time only, so every fault of the file system is ignored here.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ def test_a_finding_names_the_one_that_explains_it() -> None:
     causes = [
         (finding.station, finding.ts_ns // 10**9, finding.cause) for finding in found if finding.rule == "TST-002"
     ]
+    causes.sort(key=lambda cause: cause[1])
     assert causes == [("CP1", 0, ""), ("CP2", 2, ""), ("CP1", 600, "TST-001"), ("CP1", 602, "")]
 
 
