@@ -39,6 +39,7 @@ class Scenario:
     nanoseconds: bool = False
     complete: bool = True  # False: the capture lacks packets or the beginning, so it cannot equal the log
     note: str = ""
+    transport: str = "websocket"
     secured: str = ""  # TLS: "keys" are inside of the capture, or it stays "closed"
 
 

@@ -33,14 +33,15 @@ from samples.faulty_frames import FRAMES
 from samples.files import write_pcap, write_pcapng
 from samples.networks import NETWORKS
 from samples.secured import SECURED
+from samples.soap import SOAP
 from samples.virtual_time import VirtualTime
 from samples.wire import Log, Site
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from tshark_oracle import Decoded, websocket_texts
+from tshark_oracle import Decoded, http_bodies, websocket_texts
 
 FOLDER = Path(__file__).parent
-SCENARIOS = {scenario.name: scenario for scenario in [*CLEAN, *NETWORKS, *FAULTY, *FRAMES, *SECURED]}
+SCENARIOS = {scenario.name: scenario for scenario in [*CLEAN, *NETWORKS, *FAULTY, *FRAMES, *SECURED, *SOAP]}
 BEGIN = "2026-03-02T06:00:00+00:00"
 KINDS = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 
@@ -76,7 +77,10 @@ def npm_only(scenario: Scenario) -> bool:
 
 def describe(scenario: Scenario, context: Context, capture: Path) -> None:
     is_tls = bool(scenario.secured)
-    decoded = websocket_texts(capture, scenario.ports, reorder=scenario.complete, is_tls=is_tls)
+    if scenario.transport == "soap":
+        decoded = http_bodies(capture, scenario.ports)
+    else:
+        decoded = websocket_texts(capture, scenario.ports, reorder=scenario.complete, is_tls=is_tls)
     entries = [json.loads(line) for line in context.log.lines]
     entries = [entry for entry in entries if "other" not in entry]
     sent = [entry for entry in entries if entry["did"] == "sent"]
@@ -93,12 +97,14 @@ def describe(scenario: Scenario, context: Context, capture: Path) -> None:
         "expected": [resolve(expected, scenario, decoded) for expected in scenario.expected],
         "provenance": {
             "stack": scenario.stack,
-            "versions": versions(context.npm if npm_only(scenario) else None),
+            "versions": versions(context.npm if npm_only(scenario) else None, is_soap=scenario.transport == "soap"),
             **context.provenance,
             "times": "as they were" if npm_only(scenario) else "pauses lengthened, everything else as it was",
             "again": f"python -m samples.record {'--npm FOLDER ' if npm_only(scenario) else ''}{scenario.name}",
         },
     }
+    if scenario.transport != "websocket":
+        about["transport"] = scenario.transport
     if scenario.secured:
         about["secured"] = scenario.secured
     if scenario.note:
@@ -108,10 +114,18 @@ def describe(scenario: Scenario, context: Context, capture: Path) -> None:
 
 
 def kind_of(entry: dict[str, Any]) -> str:
+    if entry.get("text", "").startswith("<"):
+        return kind_of_xml(entry["text"])
     try:
         return KINDS.get(json.loads(entry["text"])[0], "INVALID")
     except (KeyError, ValueError, TypeError):
         return "INVALID"
+
+
+def kind_of_xml(text: str) -> str:
+    if "Fault>" in text:
+        return "CALLERROR"
+    return "CALL" if "Request" in text else "CALLRESULT" if "Response" in text else "INVALID"
 
 
 def resolve(expected: Any, scenario: Scenario, decoded: list[Decoded]) -> dict[str, Any]:
@@ -129,13 +143,12 @@ def resolve(expected: Any, scenario: Scenario, decoded: list[Decoded]) -> dict[s
     return found
 
 
-def versions(npm: Path | None) -> dict[str, str]:
+def versions(npm: Path | None, *, is_soap: bool = False) -> dict[str, str]:
     found = {"tcpdump": first_line("tcpdump", "--version"), "kernel": platform.release().split("-")[0]}
     if npm is None:
         return {
             "python": platform.python_version(),
-            "ocpp": version("ocpp"),
-            "websockets": version("websockets"),
+            **{name: version(name) for name in (("zeep", "lxml", "requests") if is_soap else ("ocpp", "websockets"))},
             **found,
         }
     modules = {

@@ -9,7 +9,6 @@ import gzip
 import io
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -52,17 +51,18 @@ class _From(Plugin):
         return envelope, http_headers
 
 
-class _Logged(Plugin):
-    def __init__(self, note: Note) -> None:
+class _Logged(Transport):
+    """Notes every text as it goes over the wire."""
+
+    def __init__(self, note: Note, session: requests.Session) -> None:
         self._note = note
+        super().__init__(session=session, timeout=10, operation_timeout=10)
 
-    def egress(self, envelope: Any, http_headers: Any, operation: Any, binding_options: Any) -> Any:
-        self._note("sent", etree.tostring(envelope, encoding="unicode"))
-        return envelope, http_headers
-
-    def ingress(self, envelope: Any, http_headers: Any, operation: Any) -> Any:
-        self._note("received", etree.tostring(envelope, encoding="unicode"))
-        return envelope, http_headers
+    def post(self, address: str, message: Any, headers: Any) -> Any:
+        self._note("sent", message.decode())
+        response = super().post(address, message, headers)
+        self._note("received", response.content.decode())
+        return response
 
 
 class _Bound(HTTPAdapter):
@@ -89,12 +89,12 @@ class Caller:
         session.mount("http://", _Bound(source))
         if not keeps:
             session.headers["Connection"] = "close"
-        self._identity = identity
+        self._url = url
         self._client = Client(
             io.BytesIO(wsdl(service, url).encode()),  # type: ignore[arg-type]
-            transport=Transport(session=session, timeout=10, operation_timeout=10),
-            settings=Settings(strict=False, xml_huge_tree=False),
-            plugins=[_From(listens), _Logged(note)],  # zeep adds Action, MessageID and To by itself
+            transport=_Logged(note, session),
+            settings=Settings(strict=False),
+            plugins=[_From(listens)],  # zeep adds Action, MessageID and To by itself
         )
         self._service: Any = self._client.create_service(f"{{{namespace(service)}}}{_binding(service)}", url)
         self._header = etree.Element(f"{{{namespace(service)}}}chargeBoxIdentity")
@@ -102,8 +102,13 @@ class Caller:
         self._header.set(f"{{{ENVELOPE}}}mustUnderstand", "true")
 
     def call(self, action: str, **fields: Any) -> Any:
-        with self._client.settings(raw_response=False):
-            return self._service[action](**fields, _soapheaders=[self._header])
+        return self._service[action](**fields, _soapheaders=[self._header])
+
+    def post(self, xml: str, **headers: str) -> bytes:
+        """Send any text; gives the text of the answer."""
+        kind = {"Content-Type": "application/soap+xml; charset=utf-8"}
+        response = self._client.transport.post(self._url, xml.encode(), kind | headers)
+        return bytes(response.content)
 
     def close(self) -> None:
         self._client.transport.session.close()
@@ -139,7 +144,8 @@ class Listener:
                 body = owner.read(self)
                 status, answer = owner.answer(body)
                 self.send_response(status)
-                self.send_header("Content-Type", "application/soap+xml; charset=utf-8")
+                kind = "text/plain" if status == 400 else "application/soap+xml; charset=utf-8"
+                self.send_header("Content-Type", kind)
                 if self.close_connection:
                     self.send_header("Connection", "close")
                 if zips:
@@ -183,7 +189,16 @@ class Listener:
     def answer(self, body: bytes) -> tuple[int, bytes]:
         """(HTTP status, the answer) to a request."""
         self._note("received", body.decode())
-        envelope = etree.fromstring(body)
+        status, answer = self.respond(body)
+        self._note("sent", answer.decode())
+        return status, answer
+
+    def respond(self, body: bytes) -> tuple[int, bytes]:
+        """What `answer` answers."""
+        try:
+            envelope = etree.fromstring(body)
+        except etree.XMLSyntaxError as error:
+            return 400, f"no XML: {error}\n".encode()
         header, content = envelope.find(f"{{{ENVELOPE}}}Header"), envelope.find(f"{{{ENVELOPE}}}Body")
         request = content[0]
         name = etree.QName(request).localname.removesuffix("Request")
@@ -198,9 +213,8 @@ class Listener:
             status, parts = 200, [to_element(payload, f"{name}Response", self.service, load("1.6", action, True) or {})]
         except RefusalError as refusal:
             status, parts = 500, [_fault(refusal, self.service)]
-        answer = _envelope(f"/{action}Response", asked, f"urn:uuid:00000000-0000-4000-8000-{self._number:012d}", parts)
-        self._note("sent", answer.decode())
-        return status, answer
+        message_id = f"urn:uuid:00000000-0000-4000-8000-{self._number:012d}"
+        return status, _envelope(f"/{action}Response", asked, message_id, parts)
 
 
 def to_dict(element: Any) -> dict[str, Any]:
@@ -257,8 +271,4 @@ def _fault(refusal: RefusalError, service: Service) -> Any:
     return fault
 
 
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-__all__ = ["Caller", "Fault", "Listener", "RefusalError", "now"]
+__all__ = ["Caller", "Fault", "Listener", "RefusalError"]

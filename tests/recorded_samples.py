@@ -23,6 +23,7 @@ class Sample:
         self.name: str = self.about["name"]
         self.capture = FOLDER / self.about["file"]
         self.is_tls = "secured" in self.about
+        self.is_soap = self.about.get("transport") == "soap"
         self.complete: bool = self.about["complete"]
         self.servers = tuple(f":{port}" for port in self.about["ports"])
 
@@ -55,6 +56,10 @@ class Sample:
 
 
 SAMPLES = {sample.name: sample for sample in map(Sample, sorted(FOLDER.glob("*.yaml")))}
+
+
+WEBSOCKETS = [name for name, sample in SAMPLES.items() if not sample.is_soap]
+OVER_SOAP = [name for name, sample in SAMPLES.items() if sample.is_soap]
 
 
 def is_part_of(part: list[str], whole: list[str]) -> bool:

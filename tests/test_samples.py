@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from recorded_samples import FOLDER, SAMPLES
+from recorded_samples import FOLDER, OVER_SOAP, SAMPLES, WEBSOCKETS
 
 KEYS = {
     "name",
@@ -40,7 +41,7 @@ def test_every_file_belongs_to_a_sample() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_description_is_complete(name: str) -> None:
     about = SAMPLES[name].about
-    assert KEYS <= set(about) <= KEYS | {"note", "secured"}
+    assert KEYS <= set(about) <= KEYS | {"note", "secured", "transport"}
     assert {"stack", "versions", "captured", "times", "again"} <= set(about["provenance"])
     assert about["name"] == name
 
@@ -53,7 +54,7 @@ def test_both_sides_logged_the_same_texts(name: str) -> None:
     assert sample.about["stations"] == sorted({entry["station"] for entry in sample.log} - {""})
 
 
-@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if not sample.about["expected"]])
+@pytest.mark.parametrize("name", [name for name in WEBSOCKETS if not SAMPLES[name].about["expected"]])
 def test_a_clean_sample_has_one_answer_a_call(name: str) -> None:
     calls: Counter[str] = Counter()
     answers: Counter[str] = Counter()
@@ -63,6 +64,15 @@ def test_a_clean_sample_has_one_answer_a_call(name: str) -> None:
             {2: calls, 3: answers, 6: Counter()}[kind][unique_id] += 1
     assert calls == answers
     assert set(calls.values()) == {1}
+
+
+@pytest.mark.parametrize("name", [name for name in OVER_SOAP if not SAMPLES[name].about["expected"]])
+def test_a_clean_sample_over_soap_has_one_response_a_request(name: str) -> None:
+    texts = [entry["text"] for entry in SAMPLES[name].log if entry["did"] == "sent"]
+    asked = [found[1] for text in texts if (found := re.search("MessageID>([^<]*)<.*Request", text, re.DOTALL))]
+    answered = [found[1] for text in texts if (found := re.search("RelatesTo>([^<]*)<", text))]
+    assert len(set(asked)) == len(asked) == len(texts) // 2
+    assert answered == asked
 
 
 def test_the_index_is_fresh(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from recorded_samples import SAMPLES, Dialogue, is_part_of
-from tshark_oracle import websocket_texts
+from recorded_samples import OVER_SOAP, SAMPLES, WEBSOCKETS, Dialogue, is_part_of
+from tshark_oracle import http_bodies, websocket_texts
 
 from ocpp_inspect.pipeline import Options, analyze
 from ocpp_inspect.pipeline.rules import built_in_and
@@ -63,7 +63,16 @@ def test_we_decode_nothing_but_what_was_sent(name: str, databases: dict[str, duc
 
 
 @pytest.mark.tshark
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OVER_SOAP)
+def test_we_decode_over_soap_what_tshark_decodes(name: str, databases: dict[str, duckdb.DuckDBPyConnection]) -> None:
+    sample = SAMPLES[name]
+    theirs = [(each.frame, each.text.decode()) for each in http_bodies(sample.capture, sample.about["ports"])]
+    ours = databases[name].execute("select frame_no, raw from messages order by frame_no").fetchall()
+    assert ours == theirs
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize("name", WEBSOCKETS)
 def test_we_decode_what_tshark_decodes_in_its_order(name: str, databases: dict[str, duckdb.DuckDBPyConnection]) -> None:
     sample = SAMPLES[name]
     theirs = defaultdict(list)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from functools import cache
 
 import pytest
-from recorded_samples import SAMPLES, Dialogue, Sample, is_part_of
-from tshark_oracle import Decoded, websocket_texts
+from recorded_samples import OVER_SOAP, SAMPLES, WEBSOCKETS, Dialogue, Sample, is_part_of
+from tshark_oracle import Decoded, http_bodies, websocket_texts
 
 pytestmark = pytest.mark.tshark
 UNREADABLE = {"joined-midway", "joined-midway-deflate", "wss-without-keys"}
@@ -31,13 +31,13 @@ def dialogue_of(sample: Sample, messages: Iterable[Decoded]) -> Dialogue:
     return dict(found)
 
 
-@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.complete])
+@pytest.mark.parametrize("name", [name for name in WEBSOCKETS if SAMPLES[name].complete])
 def test_tshark_agrees_with_the_applications(name: str) -> None:
     sample = SAMPLES[name]
     assert dialogue_of(sample, seen_by_tshark(name)) == sample.said("sent", other=True)
 
 
-@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if not sample.complete])
+@pytest.mark.parametrize("name", [name for name in WEBSOCKETS if not SAMPLES[name].complete])
 def test_tshark_sees_a_part_of_an_incomplete_capture(name: str) -> None:
     sample = SAMPLES[name]
     seen, sent = dialogue_of(sample, seen_by_tshark(name)), sample.said("sent")
@@ -45,3 +45,10 @@ def test_tshark_sees_a_part_of_an_incomplete_capture(name: str) -> None:
     for key, texts in seen.items():
         assert is_part_of(texts, sent[key])
     assert sum(map(len, seen.values())) < sum(map(len, sent.values()))
+
+
+@pytest.mark.parametrize("name", OVER_SOAP)
+def test_tshark_agrees_with_the_applications_over_soap(name: str) -> None:
+    sample = SAMPLES[name]
+    seen = [each.text.decode() for each in http_bodies(sample.capture, sample.about["ports"])]
+    assert seen == [entry["text"] for entry in sample.log if entry["did"] == "sent"]

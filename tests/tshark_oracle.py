@@ -7,6 +7,7 @@ hexadecimal; no other output format of tshark 4.0 gives them unaltered.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 from collections.abc import Iterable
@@ -54,6 +55,28 @@ def websocket_texts(
                 found.extend(_texts_of(element))
                 element.clear()
     assert process.returncode == 0, f"tshark failed on {path}"
+    return found
+
+
+def http_bodies(path: Path, ports: Iterable[int] = ()) -> list[Decoded]:
+    """The body of every HTTP message, put together and unpacked, in the order of the frames that complete them."""
+    command = ["tshark", "-n", "-r", str(path), "-Y", "http", "-T", "json", "--no-duplicate-keys", "-x"]
+    command += ["-o", "tcp.reassemble_out_of_order:TRUE", "-J", "frame ip ipv6 tcp http"]
+    for port in ports:
+        command += ["-d", f"tcp.port=={port},http"]
+    bare = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=bare, check=True)
+    found = []
+    for packet in json.loads(done.stdout):
+        layers = packet["_source"]["layers"]
+        http, ip = layers["http"], layers.get("ip") or layers["ipv6"]
+        for part in http if isinstance(http, list) else [http]:
+            octets = part.get("http.file_data_raw")
+            if octets is None:
+                continue
+            source = f"{ip.get('ip.src') or ip['ipv6.src']}:{layers['tcp']['tcp.srcport']}"
+            frame = int(layers["frame"]["frame.number"])
+            found.append(Decoded(int(layers["tcp"]["tcp.stream"]), frame, source, bytes.fromhex(octets[0])))
     return found
 
 

@@ -176,7 +176,10 @@ class Reader:
         code, description, kind = self._outcome(envelope, head, octets, faults)
         faults = faults + envelope.faults
         if envelope.soap_version:
-            faults += self._faults_of_head(head, envelope) + faults_of_response(envelope)
+            found = faults_of_response(envelope)
+            # What has no MessageID cannot be referred to.
+            found = [each for each in found if asked.unique_id or each[0] != "soap.missing_relates_to"]
+            faults += self._faults_of_head(head, envelope) + found
             if envelope.relates_to and asked.unique_id and envelope.relates_to != asked.unique_id:
                 detail = f"RelatesTo is '{envelope.relates_to[:80]}', the request has '{asked.unique_id[:80]}'"
                 faults.append(("soap.wrong_relates_to", detail))
