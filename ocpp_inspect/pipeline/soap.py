@@ -7,14 +7,18 @@ worker has which of them; both are made when the first SOAP message comes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import structs
 
-from ocpp_inspect.engine import Acceptance, Engine
+from ocpp_inspect.engine import Acceptance, Engine, callers
 from ocpp_inspect.engine.program import Program
-from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, SoapItem, StreamBatch
+from ocpp_inspect.limits import STATIONS
+from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, OcppMessage, SoapItem, StreamBatch
 from ocpp_inspect.ocpp import SoapOcpp
 from ocpp_inspect.soap import Soap
+
+_NEVER: Final = 1 << 63
 
 
 class SoapLane:
@@ -25,6 +29,8 @@ class SoapLane:
         self._program = program
         self._validate = validate
         self._acceptances = acceptances
+        self._rests_on: dict[str, frozenset[str]] = {}  # rule → sides whose requests it needs to see
+        self._called: dict[str, dict[str, int]] = {}  # station → side → when its first request was seen
         self._ocpp: SoapOcpp | None = None
         self._engine: Engine | None = None
 
@@ -36,7 +42,7 @@ class SoapLane:
         """Let time pass."""
         items, findings = self._judge(self.soap.tick(now_ns), ())
         if self._engine is not None:
-            findings += self._engine.tick(now_ns)
+            findings += self._told(self._engine.tick(now_ns))
             items += self._engine.take_anomalies()
         return items, findings
 
@@ -44,7 +50,7 @@ class SoapLane:
         """Close what is open at the end."""
         items, findings = self._judge(self.soap.finish(end_ns), ())
         if self._engine is not None:
-            findings += self._engine.finish(end_ns)
+            findings += self._told(self._engine.finish(end_ns))
             items += self._engine.take_anomalies()
         return items, findings
 
@@ -58,12 +64,27 @@ class SoapLane:
             return [], []
         if self._ocpp is None or self._engine is None:
             self._ocpp = SoapOcpp(validate=self._validate)
-            self._engine = Engine(self._program.over("soap"), acceptances=self._acceptances)
+            program = self._program.over("soap")
+            self._engine = Engine(program, acceptances=self._acceptances)
+            self._rests_on = {rule.id: callers(rule) for rule in program.rules}
         items = self._ocpp.feed_soap(read)
         judged = sorted([*items, *losses], key=_position) if losses else items
-        findings = self._engine.feed(judged)
+        for item in items:
+            if type(item) is OcppMessage and item.kind == "CALL":
+                self._called.setdefault(item.station, {}).setdefault(item.side, item.ts_ns)
+                if len(self._called) > STATIONS:
+                    del self._called[next(iter(self._called))]
+        findings = self._told(self._engine.feed(judged))
         anomalies: list[Anomaly] = self._engine.take_anomalies()
         return [*items, *anomalies], findings
+
+    def _told(self, findings: list[Finding]) -> list[Finding]:
+        """The findings; those that rest on requests of a side whose connections were not captured are no violations."""
+        for finding in findings:
+            called = self._called.get(finding.station, {})
+            if any(called.get(side, _NEVER) > finding.ts_ns for side in self._rests_on.get(finding.rule, ())):
+                finding.verdict = "inconclusive"
+        return findings
 
 
 def _position(item: OcppItem) -> int:

@@ -1,7 +1,7 @@
 """Nothing in; what the parts of this room share: where items go, what is known of stations and their addresses.
 
-A station over SOAP is one dialogue, however many TCP connections in both directions carry it. Its number is that of
-the TCP connection on which it was first seen; messages, losses and the final ConnectionClosed bear it.
+A station over SOAP is one dialogue, however many TCP connections in both directions carry it. Its number is made of
+that of the TCP connection on which it was first seen; messages, losses and the final ConnectionClosed bear it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ocpp_inspect import limits
-from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, Side, SoapItem
+from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, Side, SoapItem, split_packet_key
 
 _SHARED: Final = ""
 _ELSEWHERE: Final = 10**9
-"""Added to a number that another dialogue has already: frames are never so many."""
+"""Added to the number of a TCP connection: that of a dialogue must be none of theirs, and frames are never so many."""
 
 Address = tuple[str, int]
 
@@ -53,7 +53,7 @@ class Context:
         self.held_bytes = 0
         self._limit = stations
         self._dialogues: dict[str, Dialogue] = {}  # by station, the longest silent first
-        self._numbers: set[int] = set()
+        self._last_number: dict[int, int] = {}  # by capture
         self._by_client: dict[tuple[str, str, int], str] = {}  # (client, server, port) → station, "" when several
         self._by_listener: dict[Address, str] = {}  # where a station was called, or said that it listens
         self._said: dict[Address, str] = {}  # the same, by what stations say of themselves alone
@@ -119,9 +119,9 @@ class Context:
         """The dialogue of a station, a new one when it was not seen before."""
         found = self._dialogues.pop(station, None)
         if found is None:
-            while number in self._numbers:
-                number += _ELSEWHERE
-            self._numbers.add(number)
+            capture = split_packet_key(number)[0]
+            number = max(number + _ELSEWHERE, self._last_number.get(capture, 0) + 1)
+            self._last_number[capture] = number
             found = Dialogue(number, station, ts_ns, ts_ns, packet, position)
         self._dialogues[station] = found
         found.last_ns, found.packet, found.position = ts_ns, packet, position
@@ -137,7 +137,6 @@ class Context:
         for dialogue in self._dialogues.values():
             self._close(dialogue, max(end_ns, dialogue.last_ns), dialogue.packet, dialogue.position, "end")
         self._dialogues.clear()
-        self._numbers.clear()
 
     def _close(self, dialogue: Dialogue, ts_ns: int, packet: int, position: int, kind: str) -> None:
         for name, count in sorted(dialogue.reported.items()):
@@ -147,7 +146,6 @@ class Context:
                     Anomaly("soap.more_anomalies", ts_ns, packet, position, dialogue.number, "unknown", detail,
                             dialogue.station)
                 )  # fmt: skip
-        self._numbers.discard(dialogue.number)
         self.counters["stations"] += 1
         self.items.append(
             ConnectionClosed(

@@ -237,7 +237,8 @@ class Reader:
         elif not dialogue.client:
             dialogue.client, dialogue.server = server, client
         faults = faults + envelope.faults
-        if not (connection.is_lossy or connection.is_midway or exchange is not None):
+        is_whole = connection.heard[connection.client] and not (connection.is_lossy or connection.is_midway)
+        if is_whole and exchange is None:
             faults = [*faults, ("soap.answer_without_request", f"HTTP status {head.status}")]
         if envelope.soap_version:
             faults = faults + self._faults_of_head(head, envelope) + faults_of_response(envelope)

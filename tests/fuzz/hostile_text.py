@@ -196,3 +196,32 @@ def hostile_head(octets: bytes, chance: Random) -> bytes:
         else:
             lines = [line.swapcase() if chance.random() < 0.3 else line for line in lines]
     return b"\r\n".join(lines) + separator + rest
+
+
+_MARKUP: tuple[bytes, ...] = (
+    b"<", b"&", b">", b"</", b"]]>", b"<![CDATA[", b"<!--", b"<?x ?>", b"&#0;", b"&#x10ffff;", b"&b;", b"\xff", b"\x00",
+    b'<!DOCTYPE a [<!ENTITY b "c">]>', b'<!DOCTYPE a SYSTEM "http://127.0.0.1/">', b"<a>" * 60, b"<x:y/>",
+    b"<a " + b" ".join(b"x%d=''" % number for number in range(50)) + b"/>", b' xmlns="urn:x"', b"urn://Ocpp/Cp/2012/06/",
+    b"POST / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"\r\n\r\n", b"0\r\n\r\n", b"ffffffffffffff\r\n",
+)  # fmt: skip
+_HEADS: tuple[tuple[bytes, bytes], ...] = (
+    (b"Content-Length:", b"Content-Length: 99999999999\r\nX:"), (b"Content-Length:", b"Content-Length: -1\r\nX:"),
+    (b"Content-Length:", b"Content-Length: 0\r\nX:"), (b"Content-Length:", b"Transfer-Encoding: chunked\r\nX:"),
+    (b"Content-Type:", b"Content-Encoding: gzip\r\nContent-Type:"), (b"charset=utf-8", b"charset=utf-16"),
+    (b"gzip", b"deflate"), (b"gzip", b"br"), (b"200 OK", b"100 Continue"), (b"200 OK", b"101 Switching Protocols"),
+    (b"200 OK", b"204 No Content"), (b"200 OK", b"500 Oops"), (b"POST ", b"CONNECT "), (b"POST ", b"HEAD "),
+    (b"Host:", b"Upgrade: websocket\r\nHost:"), (b"Host:", b"Host : \r\n folded\r\nHost:"), (b"Envelope", b"envelope"),
+    (b"2003/05/soap-envelope", b"2003/05/soap"), (b"MessageID", b"RelatesTo"), (b"Request>", b"Response>"),
+)  # fmt: skip
+
+
+def hostile_soap(octets: bytes, chance: Random) -> bytes:
+    """A segment of an HTTP exchange with something in it that nobody expects."""
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        if chance.random() < 0.5:
+            old, new = chance.choice(_HEADS)
+            octets = octets.replace(old, new, chance.choice((1, -1)))
+        else:
+            at = chance.randrange(len(octets) + 1)
+            octets = octets[:at] + chance.choice(_MARKUP) + octets[at + chance.choice((0, 0, 5)) :]
+    return octets[:20_000]

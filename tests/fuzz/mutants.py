@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from capture_records import Record, payload_of, place_of, read_pcap, splice, write_pcap, write_pcapng
-from hostile_text import hostile_head, hostile_json
+from hostile_text import hostile_head, hostile_json, hostile_soap
 
 SAMPLES = sorted(
     path for path in (Path(__file__).parents[2] / "samples").glob("*.pcap*") if path.suffix in (".pcap", ".gz")
@@ -276,6 +276,16 @@ def hostile_messages(records: list[Record], chance: Random) -> None:
             splice(records, index, make_frame(octets, masked, chance))
 
 
+def hostile_exchanges(records: list[Record], chance: Random) -> None:
+    """HTTP messages, of SOAP or not, that become hostile ones; sequence numbers follow."""
+    share = chance.choice((0.05, 0.2, 0.6))
+    for index in range(len(records)):
+        payload = payload_of(records[index])
+        is_http = payload.startswith((b"POST ", b"HTTP/1.")) or b"Envelope" in payload
+        if is_http and chance.random() < share:
+            splice(records, index, hostile_soap(payload, chance))
+
+
 def split_segments(records: list[Record], chance: Random) -> None:
     """Segments cut in two, as a small MTU would."""
     out: list[Record] = []
@@ -372,7 +382,7 @@ RECORD_DAMAGES: tuple[Callable[[list[Record], Random], None], ...] = (
     flip_network_headers, flip_tcp_headers, set_tcp_flags, move_sequences, wrap_sequences, flip_payloads,
     flip_websocket_headers, lie_about_frame_lengths, set_opcodes, flip_deflated_data, shuffle, drop, drop_beginning,
     drop_one_direction, duplicate, retransmit_changed, lie_about_lengths, reduce_snaplen, move_times, repeat_capture,
-    share_address, rename_stations, garble_heads, hostile_messages, split_segments,
+    share_address, rename_stations, garble_heads, hostile_messages, hostile_exchanges, split_segments,
 )  # fmt: skip
 OCTET_DAMAGES: tuple[Callable[[bytearray, Random], None], ...] = (
     flip_anywhere, flip_file_head, cut, cut_out, insert_garbage, append_itself, append_another, lie_in_places,

@@ -199,7 +199,7 @@ def check(result: Result, octets: int) -> None:
     # A frame has at least two octets; each message tells at most SCHEMA_FAULTS and a few more facts.
     assert len(result.items) <= 100 + 8 * packets + octets
     assert len(result.findings) <= 100 + 4 * len(result.items)
-    counted = result.counters["websocket"].get("messages", 0)
+    counted = result.counters["websocket"].get("messages", 0) + result.counters["soap"].get("messages", 0)
     assert len(ids) <= counted or not counted
 
 
