@@ -2,7 +2,7 @@
 
 A deadline is judged before the next item of the same station, or when time is told to pass (`tick`, `finish`). No state
 crosses stations, so findings do not depend on how the stream is cut into batches or shared between workers; their order
-is given by (ts_ns, position, rule), and those of one `feed` come station by station.
+is given by (ts_ns, position, rule), and those of one `feed` come in it.
 
 A message costs what the rules that look at its kind and action cost, however many others there are.
 """
@@ -10,6 +10,7 @@ A message costs what the rules that look at its kind and action cost, however ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from ocpp_inspect.engine.acceptance import Acceptance, accept
@@ -44,6 +45,7 @@ from ocpp_inspect.model import (
     WsControl,
 )
 
+_ORDER: Final = attrgetter("ts_ns", "position", "rule")
 _KNOWN_ANOMALIES: Final = 2000  # names whose handlers are remembered; ours are a few hundred
 _VERSION_OF: Final = {"ocpp1.6": "1.6", "ocpp2.0": "2.0", "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
 
@@ -353,6 +355,7 @@ class Engine:
 
     def _take(self) -> list[Finding]:
         found, self.findings = self.findings, []
+        found.sort(key=_ORDER)
         self.counters["findings"] += len(found)
         if self._acceptances and found:
             accept(found, self._acceptances)
