@@ -20,7 +20,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpp_inspect.engine import functions
-from ocpp_inspect.engine.conversation import Conversation, only_samples
+from ocpp_inspect.engine.conversation import Conversation
 from ocpp_inspect.engine.expression import Expression
 from ocpp_inspect.engine.monitor import NOT_YET, Monitor
 from ocpp_inspect.engine.names import ANSWERS, NAMES, ItemClass, Trigger, parse_trigger
@@ -43,6 +43,9 @@ _ITEM_TYPE: Final[dict[ItemClass, type]] = {
     "message": OcppMessage, "upgrade": Upgrade, "control": WsControl, "closed": ConnectionClosed, "loss": Loss,
     "anomaly": Anomaly, "tls": TlsSession,
 }  # fmt: skip
+ONLY_SAMPLES: Final = "only samples"
+"""Among what is known of a message beforehand: that it is an event of OCPP 2.x which only carries meter values."""
+
 _PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^{}]*?)(?::\.(\d)f)?\}")
 _ITEM: Final = re.compile(r"\bm\.")
 _KEY: Final = re.compile(r"\bkey\b")
@@ -73,7 +76,6 @@ RUNTIME: Final[dict[str, Any]] = {
     "_index": functions.index,
     "_either": functions.either,
     "_Wait": Wait,
-    "_only_samples": only_samples,
     "_absorb": absorb,
     "_LATER": object(),
     "_NOT_YET": NOT_YET,
@@ -185,6 +187,8 @@ class RuleCompiler:
         values = [part.value(late) for part in parts]
         key = "0" if not values else values[0] if len(values) == 1 else f"({', '.join(values)})"
         inner = body(late, truth, start_class)
+        if not inner:
+            return []
         lines = names.loads(loaded)
         loaded |= names.used
         if tests:
@@ -217,7 +221,9 @@ class RuleCompiler:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
             monitor = self._program.runtime[self._monitor_name]
-            spared = self._spared(monitor, names.known.get("action", ""))
+            spared = self._spared(monitor, names.known)
+            if spared is None:
+                return []
             # The usual case in place: a station's messages meet a dozen Python rules, and watch() costs 0.3 µs.
             return [
                 f"w = S[{self._verb_slot}]",
@@ -232,14 +238,13 @@ class RuleCompiler:
             ]
         return [f"{judge}.violate(m, st, key)"]
 
-    def _spared(self, monitor: type[Monitor], action: str) -> str:
-        """The condition under which a Python rule is not shown a message; empty: never."""
-        conditions = ["w.resting"] if action in monitor.rests_on else []
-        if action == "TransactionEvent" and issubclass(monitor, Conversation) and (spared := monitor.spared()):
-            # Most messages of OCPP 2.x: they are looked at once for all rules.
-            mark = self._program.shared.once("_only_samples(m.payload)")
-            conditions.append(mark if spared == "always" else f"w.resting and {mark}")
-        return " or ".join(conditions)
+    @staticmethod
+    def _spared(monitor: type[Monitor], known: Mapping[str, str]) -> str | None:
+        """The condition under which a Python rule is not shown a message; empty: never; None: always."""
+        spared = monitor.spared() if ONLY_SAMPLES in known and issubclass(monitor, Conversation) else ""
+        if spared == "always":
+            return None
+        return monitor.rests("w") if spared or known.get("action") in monitor.rests_on else ""
 
     def _open_lines(self, names: _Names, within: Within) -> list[str]:
         judge = self._judge_name

@@ -26,13 +26,26 @@ class Monitor:
     rests_on: ClassVar[frozenset[str]] = frozenset()
     """Actions whose messages mean nothing to the rule while `resting`: they are not shown to it then."""
 
+    rests_without: ClassVar[tuple[str, ...]] = ()
+    """Attributes that hold what is remembered: while all of them are empty, the rule rests."""
+
     asleep: bool = False
     """Set when enough was seen: the rule sees nothing before the station's next connection (50 ns instead of 400)."""
 
     @property
     def resting(self) -> bool:
-        """Whether nothing is remembered that a message of `rests_on` could complete, end or make due."""
-        return False
+        """Whether nothing is remembered that a message of `rests_on` could complete, end or make due.
+
+        Override it only for what `rests_without` cannot say: asking here is six times as dear.
+        """
+        return bool(self.rests_without) and not any(getattr(self, name) for name in self.rests_without)
+
+    @classmethod
+    def rests(cls, variable: str) -> str:
+        """Source that is true while the rule in `variable` rests; empty when it never does."""
+        if cls.resting is not Monitor.resting:
+            return f"{variable}.resting"
+        return " and ".join(f"not {variable}.{name}" for name in cls.rests_without)
 
     def feed(self, item: OcppItem) -> Iterable[Remark]:
         """Look at one item of the station that the rule's `when` and `where` chose."""

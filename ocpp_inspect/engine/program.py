@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from ocpp_inspect.engine.compile import RUNTIME, Block, Handler, RuleCompiler, make
+from ocpp_inspect.engine.compile import ONLY_SAMPLES, RUNTIME, Block, Handler, RuleCompiler, make
+from ocpp_inspect.engine.conversation import only_samples
 from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
@@ -120,6 +121,20 @@ class Program:
     def _write(self, version: str, kind: str, action: str, side: str) -> Handler:
         known = {"version": version, "kind": kind, "action": action, "side": side}
         known = {name: text for name, text in known.items() if text}
+        whole = self._write_known(known)
+        if action != "TransactionEvent" or not self.monitors:
+            return whole
+        # Most messages of OCPP 2.x: many rules in Python are spared those that only carry samples.
+        samples = self._write_known(known | {ONLY_SAMPLES: "yes"})
+
+        def judge(m: OcppMessage, st: StationState) -> None:
+            (samples if only_samples(m.payload) else whole)(m, st)
+
+        return judge
+
+    def _write_known(self, known: Mapping[str, str]) -> Handler:
+        """The function for messages of which this is known beforehand."""
+        version, kind, action = known.get("version", ""), known["kind"], known.get("action", "")
         chosen = [
             (answers, block)
             for rule, trigger, block, answers in self._messages

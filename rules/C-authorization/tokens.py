@@ -60,16 +60,12 @@ class Refused(Conversation):
 
     rests_on = frozenset(("MeterValues",))
     rests_on_samples = True
+    rests_without = ("refused",)  # energy matters only while a refused token charges
 
     def __init__(self) -> None:
         self.refused: dict[str, Refusal] = {}
         self.accepted: dict[str, None] = {}  # transactions that a token was accepted for
         self.maximum: float | None = None  # Wh; None: unknown
-
-    @property
-    def resting(self) -> bool:
-        """Energy matters only while a refused token charges."""
-        return not self.refused
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Energy that is reported later, by a message of now."""

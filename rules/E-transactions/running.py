@@ -50,15 +50,11 @@ class Running(Conversation):
 
     looks_at_samples = False
     rests_on = frozenset(("Heartbeat", "StatusNotification"))  # they only let time pass
+    rests_without = ("claims",)  # without a suspicion nothing becomes due
 
     def __init__(self) -> None:
         self.open: dict[str, Transaction] = {}
         self.claims: list[Claim] = []
-
-    @property
-    def resting(self) -> bool:
-        """Without a suspicion nothing becomes due."""
-        return not self.claims
 
     def claim(self, transaction: Transaction, item: Any, text: str, wait_ns: int = END_NS) -> None:
         """Tell it later, if the transaction has not ended by then."""

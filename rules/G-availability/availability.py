@@ -42,14 +42,10 @@ class Orders(Conversation):
 
     text = ""
     rests_on = frozenset(("Heartbeat", "StatusNotification", "NotifyEvent", "BootNotification"))
+    rests_without = ("orders",)  # without an order nothing contradicts it
 
     def __init__(self) -> None:
         self.orders: dict[tuple[int, int], Order] = {}
-
-    @property
-    def resting(self) -> bool:
-        """Without an order nothing contradicts it."""
-        return not self.orders
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Orders, boots and statuses."""

@@ -84,15 +84,11 @@ class Reservations(Conversation):
 
     looks_at_samples = False
     rests_on = frozenset((*BUSY, "Heartbeat", "CancelReservation", "ReservationStatusUpdate", "BootNotification"))
+    rests_without = ("active",)  # without a reservation nothing uses or ends it
 
     def __init__(self) -> None:
         self.active: dict[int, Reservation] = {}
         self.last: dict[tuple[int, int], str] = {}  # (place, connector) → last status
-
-    @property
-    def resting(self) -> bool:
-        """Without a reservation nothing uses or ends it."""
-        return not self.active
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Take a message into the picture."""
@@ -234,14 +230,11 @@ class ForeignToken(_AtStart):
 class NotRemoved(Reservations):
     """RES-008: a reserved EVSE fails, and the end of its reservation is not told."""
 
+    rests_without = ("active", "owed")  # without a reservation nothing uses or ends it
+
     def __init__(self) -> None:
         super().__init__()
         self.owed: dict[int, Any] = {}  # reservation → the status that ended it
-
-    @property
-    def resting(self) -> bool:
-        """Without a reservation nothing uses or ends it."""
-        return not self.active and not self.owed
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Remember which reservations a fault of all connectors of their EVSE has ended."""

@@ -18,10 +18,7 @@ class Compared(Installed):
 
     rests_on: ClassVar[frozenset[str]] = frozenset(("TransactionEvent", "BootNotification"))
 
-    @property
-    def resting(self) -> bool:
-        """Which transactions run does not matter here."""
-        return not self.profiles
+    rests_without = ("profiles",)  # which transactions run does not matter here
 
 
 class Conflict(Compared):

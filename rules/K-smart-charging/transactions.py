@@ -110,14 +110,11 @@ class Ended(Conversation):
 class WithoutTransaction(Ended):
     """SC-002: a TxProfile for the whole station, or accepted where no transaction is."""
 
+    rests_without = ("claims",)  # without a claim nothing becomes due
+
     def __init__(self) -> None:
         super().__init__()
         self.claims: dict[int, tuple[int, Remark]] = {}  # place → (due, what is wrong unless a transaction shows)
-
-    @property
-    def resting(self) -> bool:
-        """Without a claim nothing becomes due."""
-        return not self.claims
 
     rests_on: ClassVar[frozenset[str]] = frozenset(("Heartbeat",))
 
@@ -194,15 +191,11 @@ class NotPulled(Ended):
     """SC-023: the value of a dynamic profile is not asked for at its interval."""
 
     rests_on: ClassVar[frozenset[str]] = frozenset(("Heartbeat", "StatusNotification", "TransactionEvent"))
+    rests_without = ("profiles",)  # without such a profile nothing is owed
 
     def __init__(self) -> None:
         super().__init__()
         self.profiles: dict[int, Dynamic] = {}
-
-    @property
-    def resting(self) -> bool:
-        """Without such a profile nothing is owed."""
-        return not self.profiles
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Every update, asked for or not, begins the interval anew."""
@@ -266,15 +259,11 @@ class PauseRefused(Ended):
     """SC-043: a profile that pauses charging is refused, and the same with another limit was accepted."""
 
     rests_on: ClassVar[frozenset[str]] = frozenset(("TransactionEvent", "StopTransaction"))
+    rests_without = ("accepted",)  # without such a profile no end of a transaction matters
 
     def __init__(self) -> None:
         super().__init__()
         self.accepted: dict[tuple[Any, ...], float] = {}  # what it was alike in → its limit
-
-    @property
-    def resting(self) -> bool:
-        """Without such a profile no end of a transaction matters."""
-        return not self.accepted
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Alike in all that a station could refuse it for, but the limit."""

@@ -26,14 +26,10 @@ class Publications(Conversation):
     """Follows requestId → file; loss, boot and a new connection leave nothing certain."""
 
     rests_on = frozenset({"PublishFirmwareStatusNotification", "UnpublishFirmware", "BootNotification", "Heartbeat"})
+    rests_without = ("files",)  # before something is published there is nothing to compare with
 
     def __init__(self) -> None:
         self.files: dict[int, Publication] = {}
-
-    @property
-    def resting(self) -> bool:
-        """Before something is published there is nothing to compare with."""
-        return not self.files
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Take note of accepted publications, of what becomes of them, and of their end."""

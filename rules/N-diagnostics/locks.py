@@ -22,16 +22,12 @@ class ChargingUnlocked(Conversation):
 
     looks_at_samples = False
     rests_on = frozenset({"StatusNotification", "BootNotification"})
+    rests_without = ("failed",)  # only a failed lock is of interest; transactions are followed all the same
 
     def __init__(self) -> None:
         self.failed: dict[int, Any] = {}  # EVSE → the event that told it
         self.places: dict[str, int] = {}  # transaction → EVSE, which is told once
         self.charging: set[str] = set()  # transactions that charge already
-
-    @property
-    def resting(self) -> bool:
-        """Only a failed lock is of interest; transactions are followed all the same."""
-        return not self.failed
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """A transaction that was seen not to charge begins to."""

@@ -67,15 +67,11 @@ class Monitors(Conversation):
     rests_on = frozenset(
         {"NotifyEvent", "Heartbeat", "BootNotification", "SetMonitoringBase", "SetVariables", "OpenPeriodicEventStream"}
     )
+    rests_without = ("known", "cleared")  # without a monitor there is nothing to compare an event with
 
     def __init__(self) -> None:
         self.known: dict[int, Known] = {}
         self.cleared: dict[int, int] = {}  # number → when
-
-    @property
-    def resting(self) -> bool:
-        """Without a monitor there is nothing to compare an event with."""
-        return not self.known and not self.cleared
 
     def events(self, item: Any, payload: dict[str, Any]) -> Iterator[tuple[int | None, dict[str, Any]]]:
         """(number of the monitor, event) of a NotifyEvent that monitors have triggered."""

@@ -90,14 +90,10 @@ class OddStart(Conversation):
 
     looks_at_samples = False
     rests_on = frozenset(("TransactionEvent",))
+    rests_without = ("filled",)  # without a battery in a slot no transaction charges one
 
     def __init__(self) -> None:
         self.filled: dict[int, int] = {}  # slot → when a battery went in
-
-    @property
-    def resting(self) -> bool:
-        """Without a battery in a slot no transaction charges one."""
-        return not self.filled
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """The first transaction at a slot that was filled within the last minute."""

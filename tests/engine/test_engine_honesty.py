@@ -239,6 +239,34 @@ def test_a_monitor_that_rests_is_spared_the_actions_that_it_names(tmp_path: Path
     assert run_examples([rule], lambda: Ocpp().feed) == []
 
 
+def test_a_monitor_rests_without_what_it_remembers(tmp_path: Path) -> None:
+    (tmp_path / "holder.py").write_text(
+        "from ocpp_inspect.engine import Monitor, Remark\n"
+        "class Holder(Monitor):\n"
+        "    rests_on = frozenset(('Heartbeat',))\n"
+        "    rests_without = ('one', 'other')\n"
+        "    def __init__(self):\n"
+        "        self.one, self.other = [], {}\n"
+        "    def feed(self, item):\n"
+        "        self.one = [1] if item.action == 'StatusNotification' else []\n"
+        "        self.other = {1: 1} if item.action == 'Authorize' else {}\n"
+        "        return [Remark(item, 'seen')]\n"
+    )
+    text = (
+        "id: TST-003\nname: rests-without\ntitle: t\nseverity: info\nreference: r\nwhen: CALL\n"
+        "python: holder.py:Holder\nmessage: m\nexamples:\n  - |\n"
+        "    0    open\n"
+        '    1    > [2,"1","Authorize",{}]     # TST-003\n'
+        '    2    > [2,"2","Heartbeat",{}]     # TST-003\n'
+        '    3    > [2,"3","Heartbeat",{}]\n'
+        '    4    > [2,"4","StatusNotification",{}]     # TST-003\n'
+        '    5    > [2,"5","Heartbeat",{}]     # TST-003\n'
+        '    6    > [2,"6","Heartbeat",{}]\n'
+    )
+    rule = parse_rule(text, str(tmp_path / "x.yaml"))
+    assert run_examples([rule], lambda: Ocpp().feed) == []
+
+
 def test_a_monitor_that_sleeps_wakes_with_the_next_connection(tmp_path: Path) -> None:
     (tmp_path / "sleeper.py").write_text(
         "from ocpp_inspect.engine import Monitor, Remark\n"
