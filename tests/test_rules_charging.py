@@ -14,6 +14,7 @@ from ocpp_inspect.engine import load_rules
 from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.resources import data_directory
 
+WHO = {"id": 1, "chargingProfilePurpose": "TxProfile", "stackLevel": 0}
 NOON = 1_767_268_800  # 2026-01-01T12:00:00Z
 
 
@@ -75,7 +76,7 @@ def test_a_ceiling_is_the_highest_limit_of_every_second(installed: types.ModuleT
         data = some_profile(rnd)
         since = NOON + rnd.randrange(0, 200)
         until = since + rnd.randrange(0, 180)
-        profile = installed.Profile(None, 1, 1, "TxProfile", 0, 0.0, data)
+        profile = installed.read_profile({**WHO, **data}, 1, 0.0)
         each = [limit_at(data, moment) for moment in range(since, until + 1)]
         found = profile.ceiling("A", float(since), float(until))
         if None in each:
@@ -94,7 +95,7 @@ def test_a_ceiling_is_unknown_without_certainty(installed: types.ModuleType) -> 
     plain = {"chargingProfileKind": "Relative", "chargingSchedule": schedule}
 
     def ceiling(data: dict[str, Any], unit: str = "A", since: float = 10.0) -> float | None:
-        found: float | None = installed.Profile(None, 1, 1, "TxProfile", 0, 5.0, data).ceiling(unit, since, 20.0)
+        found: float | None = installed.read_profile({**WHO, **data}, 1, 5.0).ceiling(unit, since, 20.0)
         return found
 
     def with_period(**fields: Any) -> dict[str, Any]:

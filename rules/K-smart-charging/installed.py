@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ocpp_inspect.engine import Conversation
-from ocpp_inspect.engine.functions import seconds_of
+
+from .profiles import Profile, listed, number, read_profile, text
 
 PROFILES: Final = 128  # per station; beyond it the oldest is forgotten
 TRANSACTIONS: Final = 64
-MANY: Final = 1024  # periods of a schedule, entries of an answer
-TEXT: Final = 100  # characters of an id; the documents allow 36
 SECOND: Final = 10**9
 WHOLE: Final = ("ChargePointMaxProfile", "ChargingStationMaxProfile")
+LASTING: Final = (*WHOLE, "TxDefaultProfile")
 OTHERS: Final = ("ChargingStationExternalConstraints", "LocalGeneration")  # not for the CSMS to clear
-PLAIN: Final = ("Absolute", "Relative")
-RECURS: Final = {"Daily": 86_400.0, "Weekly": 604_800.0}
 CRITERIA: Final = {
     "connectorId": "place",
     "evseId": "place",
@@ -49,121 +47,9 @@ LEARNERS: Final = {
 REMOTE_S: Final = 600.0  # a remote start may bring a profile to a transaction that begins so much later
 
 
-def number(value: Any) -> float | None:
-    """A JSON number."""
-    return float(value) if type(value) in (int, float) and abs(value) < 1e30 else None
-
-
-def text(value: Any) -> str | None:
-    """An id as text; None when there is none that a document allows."""
-    if isinstance(value, str):
-        return value if len(value) <= TEXT else None
-    return str(value) if type(value) is int and abs(value) < 10**18 else None
-
-
 def small(value: Any) -> int | None:
     """A small number that a configuration holds as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else None
-
-
-def listed(value: Any) -> list[dict[str, Any]]:
-    """The objects of an array."""
-    return [each for each in value[:MANY] if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-@dataclass(slots=True)
-class Profile:
-    """One that the station has accepted, or reported."""
-
-    item: Any
-    name: int
-    place: int
-    purpose: str
-    level: int
-    since: float
-    data: dict[str, Any]
-    unsure: bool = False  # it may have been replaced
-    rebooted: bool = False
-
-    @property
-    def transaction(self) -> str | None:
-        """The transaction that it names."""
-        return text(self.data.get("transactionId"))
-
-    @property
-    def kind(self) -> Any:
-        """Absolute, Recurring, Relative or Dynamic."""
-        return self.data.get("chargingProfileKind")
-
-    def schedule(self) -> dict[str, Any] | None:
-        """Its only schedule; None when there are several to choose from."""
-        found = self.data.get("chargingSchedule")
-        if isinstance(found, list):
-            found = found[0] if len(found) == 1 else None
-        return found if isinstance(found, dict) else None
-
-    def valid(self, now: float) -> tuple[float, float]:
-        """From when to when it is valid."""
-        since, until = seconds_of(self.data.get("validFrom")), seconds_of(self.data.get("validTo"))
-        return max(now, -1e18 if since is None else since), 1e18 if until is None else until
-
-    def may_be_over(self, now: float) -> bool:
-        """Whether a station may have thrown it away by now, since it will not be used any more."""
-        ends = self.kind != "Recurring" and "duration" in (self.schedule() or {"duration": 0})
-        return self.unsure or ends or now >= self.valid(now)[1]
-
-    def is_there(self, now: float) -> bool:
-        """Whether it certainly is: a reboot should not lose it, but does with some stations."""
-        return not self.rebooted and not self.may_be_over(now)
-
-    def ceiling(self, unit: str, since: float, until: float) -> float | None:
-        """The highest limit in that time; None unless it is in force all the time and everything about it is known."""
-        schedule, (valid_from, valid_to) = self.schedule(), self.valid(-1e18)
-        if self.unsure or schedule is None or schedule.get("chargingRateUnit") != unit or since < self.since:
-            return None
-        periods = steps(schedule)
-        is_valid = valid_from <= since and until < valid_to and "maxOfflineDuration" not in self.data
-        if not is_valid or not periods or periods[0][0] != 0:
-            return None
-        if len(periods) == 1 and not {"duration", "startSchedule"} & schedule.keys() and self.kind in PLAIN:
-            return periods[0][1]  # whenever it begins
-        if self.kind not in ("Absolute", "Recurring") or (len(periods) > 1 and schedule.get("randomizedDelay")):
-            return None
-        window = self.elapsed(schedule, since, until)
-        if window is None:
-            return None
-        ends = [begin for begin, _ in periods[1:]] + [1e18]
-        return max(
-            limit for (begin, limit), end in zip(periods, ends, strict=True) if begin <= window[1] and end > window[0]
-        )
-
-    def elapsed(self, schedule: dict[str, Any], since: float, until: float) -> tuple[float, float] | None:
-        """The time as seconds from the start of the schedule; None where it does not hold throughout."""
-        start, duration = seconds_of(schedule.get("startSchedule")), number(schedule.get("duration"))
-        if start is None or since < start or schedule.get("useLocalTime"):
-            return None
-        low, length = since - start, until - since
-        if self.kind == "Recurring":
-            cycle = RECURS.get(str(self.data.get("recurrencyKind")), 0.0)
-            low = low % cycle if cycle else low
-            duration = cycle if duration is None else min(cycle, duration)
-        return None if duration is not None and low + length >= duration else (low, low + length)
-
-
-def steps(schedule: dict[str, Any]) -> list[tuple[float, float]]:
-    """(start in s, limit) of every period; empty when one of them is not a plain limit."""
-    found = schedule.get("chargingSchedulePeriod")
-    steps: list[tuple[float, float]] = []
-    for period in listed(found):
-        if period.get("operationMode", "ChargingOnly") != "ChargingOnly":
-            return []
-        start, limit = number(period.get("startPeriod")), number(period.get("limit"))
-        if start is None or limit is None or limit < 0 or "limit_L2" in period or "limit_L3" in period:
-            return []
-        if steps and start <= steps[-1][0]:
-            return []
-        steps.append((start, limit))
-    return steps if isinstance(found, list) and len(steps) == len(found) else []
 
 
 @dataclass(slots=True)
@@ -216,21 +102,21 @@ class Installed(Conversation):
 
     def install(self, item: Any, data: Any, place: Any) -> None:
         """A profile is there from now on."""
-        if not isinstance(data, dict):
+        new = read_profile(data, place, item.ts_ns / SECOND)
+        if new is None:
+            self.cleared.clear()  # one more is there, and nobody knows which
             return
-        name, purpose = data.get("chargingProfileId", data.get("id")), data.get("chargingProfilePurpose")
-        level = data.get("stackLevel")
-        if type(name) is not int or not isinstance(purpose, str) or type(level) is not int or type(place) is not int:
-            return
-        self.local_generation = self.local_generation or purpose == "LocalGeneration"
-        self.profiles.pop(name, None)
+        self.local_generation = self.local_generation or new.purpose == "LocalGeneration"
+        self.profiles.pop(new.name, None)
         if item.version == "1.6":
-            for each in [each for each in self.profiles.values() if (each.purpose, each.level) == (purpose, level)]:
-                if each.place == place:
+            for each in list(self.profiles.values()):
+                if (each.purpose, each.level) != (new.purpose, new.level):
+                    continue
+                if each.place == new.place:
                     del self.profiles[each.name]
                 else:
                     each.unsure = True
-        self.profiles[name] = Profile(item, name, place, purpose, level, item.ts_ns / SECOND, data)
+        self.profiles[new.name] = new
         if len(self.profiles) > PROFILES:
             del self.profiles[next(iter(self.profiles))]
             self.cleared.clear()
@@ -244,7 +130,7 @@ class Installed(Conversation):
         wanted = criteria(item, request)
         purpose = wanted.pop("purpose", None)
         if not wanted:
-            self.cleared.update((*WHOLE, "TxDefaultProfile") if purpose is None else (str(purpose),))
+            self.cleared.update(each for each in LASTING if purpose in (None, each))
 
     def matching(self, item: Any, request: dict[str, Any]) -> list[Profile]:
         """Known profiles that a ClearChargingProfile names. In 2.x an id stands for itself (K10.FR.03)."""
@@ -321,7 +207,7 @@ class Installed(Conversation):
         self.running.clear()
         for each in list(self.profiles.values()):
             each.rebooted = True
-            if each.purpose not in (*WHOLE, "TxDefaultProfile", "PriorityCharging"):
+            if each.purpose not in (*LASTING, "PriorityCharging"):
                 del self.profiles[each.name]
 
     def started_remotely(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:

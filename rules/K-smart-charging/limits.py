@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final
 from ocpp_inspect.engine import Remark
 from ocpp_inspect.engine.functions import seconds_of
 
-from .installed import SECOND, TRANSACTIONS, Installed, number, steps, text
+from .installed import SECOND, TRANSACTIONS, Installed
+from .profiles import number, steps, text
 
 SETTLED_S: Final = 120.0  # a limit has to hold for so long before a reading counts
 AHEAD_S: Final = 60.0  # and for so long after it: clocks differ

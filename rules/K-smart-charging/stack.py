@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from ocpp_inspect.engine import Remark
 
-from .installed import SECOND, WHOLE, Installed, Profile, criteria, text
+from .installed import SECOND, WHOLE, Installed, criteria
+from .profiles import text, validity
 
 
 class Compared(Installed):
@@ -31,16 +32,14 @@ class Conflict(Compared):
             return ()
         purpose, level, now = data.get("chargingProfilePurpose"), data.get("stackLevel"), item.ts_ns / SECOND
         name, transaction = data.get("id"), text(data.get("transactionId"))
-        new = Profile(item, 0, 0, "", 0, now, data)
+        new_since, new_until = validity(data, now)
         for each in self.profiles.values():
             if (each.purpose, each.level) != (purpose, level) or each.name == name or not each.is_there(now):
                 continue
             same = each.place == payload.get("evseId")
             if purpose == "TxProfile":
                 same = transaction is not None and each.transaction == transaction
-            since, until = each.valid(each.since)
-            new_since, new_until = new.valid(now)
-            if same and since < new_until and new_since < until:
+            if same and max(each.since, each.valid_from) < new_until and new_since < each.valid_to:
                 there = f"{each.name} is the {purpose} at stackLevel {level} there"
                 return (Remark(item, f"Profile {name} is sent; {there}"),)
         return ()

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Final
 
 from ocpp_inspect.engine import Conversation, Remark
 
-from .installed import SECOND, number, text
+from .profiles import number, text
 
 TRANSACTIONS: Final = 256  # per station; beyond it the oldest is forgotten
 PLACES: Final = 256
 PROFILES: Final = 64
+SECOND: Final = 10**9
 CROSSED_NS: Final = 5 * SECOND  # what is younger may have crossed the request
 QUEUED_NS: Final = 60 * SECOND  # a station that was busy may tell a start so late
 GRACE_NS: Final = 10 * SECOND
