@@ -34,9 +34,7 @@ class NoAuthority(Monitor):
         for each in brought(item)[:1]:
             if each.is_authority is False and not each.is_self_signed:
                 kind = item.payload.get("certificateType")
-                yield Remark(
-                    item, f"The {kind} {each.serial:x} is no certificate of an authority (basic constraint cA)"
-                )
+                yield Remark(item, f"The {kind} with serial number {each.serial:x} may sign no other certificate (cA)")
 
 
 class OutOfDate(Monitor):

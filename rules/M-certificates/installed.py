@@ -302,8 +302,8 @@ class UnrelatedRoot(Conversation):
             return
         there = self.store.entries.get(brought.kind)
         if there and not brought.is_among(there):
-            text = f"The {brought.kind} {brought.serial:x} is accepted; it signed itself, the one installed did not"
-            yield Remark(item, text)
+            text = f"The {brought.kind} with serial number {brought.serial:x} is accepted"
+            yield Remark(item, f"{text}; it signed itself, and none of the roots before it did")
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Keep the list; after a change it is not known any more."""
