@@ -108,14 +108,13 @@ class Installed(Conversation):
             return
         self.local_generation = self.local_generation or new.purpose == "LocalGeneration"
         self.profiles.pop(new.name, None)
-        if item.version == "1.6":
-            for each in list(self.profiles.values()):
-                if (each.purpose, each.level) != (new.purpose, new.level):
-                    continue
-                if each.place == new.place:
-                    del self.profiles[each.name]
-                else:
-                    each.unsure = True
+        for each in list(self.profiles.values()):
+            if (each.purpose, each.level) != (new.purpose, new.level):
+                continue
+            if item.version == "1.6" and each.place == new.place:
+                del self.profiles[each.name]
+            elif item.version == "1.6" or (each.place, each.transaction) == (new.place, new.transaction):
+                each.unsure = True  # in 2.x it should not have been sent, nor been accepted (K01.FR.06)
         self.profiles[new.name] = new
         if len(self.profiles) > PROFILES:
             del self.profiles[next(iter(self.profiles))]
