@@ -348,13 +348,18 @@ class Connection:
     def _must_wait(self, segment: Segment, own: Direction, peer: Direction, seq: int) -> bool:
         """Whether the octets answer to some that were not captured so far: those come first, or are given up first.
 
-        So a CALL that a capture recorded behind its answer is handed on before it. What fills a hole never waits.
+        So a CALL that a capture recorded behind its answer is handed on before it. What fills a hole does not wait for
+        octets that wait themselves: they may be waiting for it.
         """
         if not (segment.data or segment.missing) or not peer.is_seen or segment.flags & SYN:
             return False
-        if self._postponed[1 - segment.direction] and own.offset_of(seq) <= own.next:
+        answers_to = self._answers_to(segment)
+        if answers_to <= peer.next + 1:
             return False
-        return self._answers_to(segment) > peer.next + 1
+        waiting = self._postponed[1 - segment.direction]
+        if waiting and own.offset_of(seq) <= own.next:
+            return all(peer.offset_of(each.segment.seq) >= answers_to for each in waiting)
+        return True
 
     def _answers_to(self, segment: Segment) -> int:
         """Up to which octet of the peer the sender of a segment had received."""

@@ -210,6 +210,19 @@ def test_an_answer_recorded_before_its_question_comes_behind_it() -> None:
     ]  # fmt: skip
 
 
+def test_an_answer_waits_although_it_fills_a_hole() -> None:
+    """Behind the hole stands what answers to it, and that waits as well."""
+    swapped = [
+        Seg(0, "A", 105, 504, b"2?", at=10),
+        down(0, b"yes", 4, at=11),
+        up(0, b"one?", at=12),
+        down(3, b"ok", 6, at=14),
+    ]
+    assert tell_first(*H, *swapped) == [
+        "4: < doubted", "6: > 0 one?", "5 at 6, 12 ms: < 0 yes", "6: > 4 2?", "7: < 3 ok",
+    ]  # fmt: skip
+
+
 def test_an_answer_to_a_question_that_was_lost_comes_behind_the_loss() -> None:
     story = [
         down(0, b"yes", 4, at=10), Seg(0, "A", 105, 504, b"2?", at=100), down(3, b"ok", 6, at=110),
