@@ -22,6 +22,13 @@ WINDOW_MINIMUM_OCTETS: Final = 128 * 1024
 OPEN_CAPTURES: Final = 64
 """Captures open at once; more of them overlapping in time are no longer merged packet by packet."""
 
+SORTED_PACKETS: Final = 4_096
+"""Packets of a capture among which the order of times is restored. Queues reorder some dozens; tools that shuffle do so
+with small captures."""
+
+SORTED_OCTETS: Final = 1024 * 1024
+"""Octets of these packets: with every other capture that is open they are held in memory."""
+
 CAPTURED_OCTETS: Final = 1024 * 1024
 """Longest packet believed: four times the longest offloaded (GSO) one; a longer record is taken for garbage."""
 

@@ -14,7 +14,8 @@ ANOMALIES: Final[dict[str, str]] = {
     "capture.bad_timestamp": "A packet's time does not fit into 64-bit nanoseconds; it takes the time before it.",
     "capture.dropped_packets": "The capturing machine lost packets before it could write them.",
     "capture.clock_set": "The clock of the capturing machine was set while it captured live; what waits is uncertain.",
-    "capture.time_goes_back": "Packet times jump back by more than a second: the capturing clock was set.",
+    "capture.disorder": "Packets stand behind later ones; most were put in the order of their times.",
+    "capture.time_goes_back": "Packet times go back by over a second: the clock was set, or the disorder is too large.",
     "capture.too_many_open": "More captures overlap in time than may be open; packets are not all in time order.",
     "capture.limit": "More secrets, comments or interfaces than are kept; the rest is dropped.",
 }

@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from ocpp_inspect.limits import BLOCK_OCTETS, CAPTURE_ANOMALIES, CAPTURE_NOTES
-from ocpp_inspect.model import FRAMES_PER_CAPTURE, Anomaly, CaptureInfo, Int64, UInt8
+from ocpp_inspect.model import FRAMES_PER_CAPTURE, Anomaly, CaptureInfo
 
+from .order import ClockWatch, TimeOrder
 from .pcap import MAGICS, PcapParser, pcap_byte_order
 from .pcapng import SECTION, PcapngParser
 from .run import Buffer, Notice, Parser, Run, empty_run, note
 from .source import STDIN, CaptureError, Source, is_regular
+from .stretch import Stretch
 
 _PROBE_OCTETS: Final = 64 * 1024
 _SECOND_NS: Final = 10**9
 
 
-@dataclass(slots=True)
-class Stretch:
-    """Packets of one capture (or several, merged) with the octets they point into. `key` never decreases."""
-
-    octets: UInt8
-    packet: Int64
-    ts_ns: Int64
-    key: Int64  # what is merged by: the latest time so far within the file
-    offset: Int64
-    captured: Int64
-    original: Int64
-    link: Int64
-    interface: Int64
-    anomalies: list[tuple[int, Anomaly]] = field(default_factory=list)  # packets before it, anomaly
-
-    @property
-    def last_key(self) -> int:
-        """The key of the last packet."""
-        return int(self.key[-1]) if len(self.key) else -(2**63)
-
-    def split(self, count: int) -> tuple[Stretch, Stretch]:
-        """The first packets and the rest; an anomaly stays with the packet before it."""
-        if count >= len(self.packet):
-            return self, self._part(count, len(self.packet), [])
-        head = [entry for entry in self.anomalies if entry[0] <= count and (entry[0] or count)]
-        rest = [(after - count, anomaly) for after, anomaly in self.anomalies if after > count or not (after or count)]
-        return self._part(0, count, head), self._part(count, len(self.packet), rest)
-
-    def _part(self, low: int, high: int, anomalies: list[tuple[int, Anomaly]]) -> Stretch:
-        return Stretch(
-            self.octets,
-            self.packet[low:high],
-            self.ts_ns[low:high],
-            self.key[low:high],
-            self.offset[low:high],
-            self.captured[low:high],
-            self.original[low:high],
-            self.link[low:high],
-            self.interface[low:high],
-            anomalies,
-        )
-
-
 class CaptureFile:
     """One input, read once. `probe` first, then `next_stretch` until None."""
 
-    def __init__(self, info: CaptureInfo) -> None:
+    def __init__(self, info: CaptureInfo, watch: ClockWatch | None = None) -> None:
         self.info = info
         self.first_ns = 0
+        self._order = TimeOrder(watch)
+        self._sorted: list[Stretch] = []
         self.bytes_total: int | None = None
         self._source: Source | None = None
         self._parser: Parser | None = None
@@ -79,6 +39,7 @@ class CaptureFile:
         self._ended = False
         self._key = -(2**63)
         self._last_ns = 0
+        self._given_ns = 0  # the time of the last packet handed on
         self._last_packet = info.capture * FRAMES_PER_CAPTURE
         self._anomalies = 0
 
@@ -127,10 +88,22 @@ class CaptureFile:
         self._ended = True
 
     def next_stretch(self, window_octets: int) -> Stretch | None:
-        """The next packets (perhaps none, with anomalies only), None at the end."""
+        """The next packets (perhaps none, with anomalies only) in the order of their times, None at the end."""
         if self._probed is not None:
             probed, self._probed = self._probed, None
             return probed
+        while not self._sorted:
+            stretch = self._read(window_octets)
+            if stretch is None:
+                self._sorted = self._last_stretches()
+                if not self._sorted:
+                    return None
+            else:
+                self._sorted = self._order.feed(stretch)
+        return self._in_time(self._sorted.pop(0))
+
+    def _read(self, window_octets: int) -> Stretch | None:
+        """The next packets in the order of the file."""
         if self._source is None and not self._ended:
             self._open()
         source, parser = self._source, self._parser
@@ -195,41 +168,62 @@ class CaptureFile:
         octets = np.frombuffer(window, np.uint8)
         octets.flags.writeable = False
         base = info.capture * FRAMES_PER_CAPTURE
-        key = run.ts_ns
-        backwards: list[tuple[int, str]] = []
         if len(run):
-            steps = np.diff(run.ts_ns, prepend=run.ts_ns[0] if self._key == -(2**63) else self._last_ns)
-            if steps.min() < 0 or self._key > int(run.ts_ns[0]):
-                key = np.maximum(np.maximum.accumulate(run.ts_ns), self._key)
-                for index in np.flatnonzero(steps < -_SECOND_NS).tolist():
-                    text = f"frame {int(run.frame[index])}: {-int(steps[index]) / 1e9:.3f} s before the one before it"
-                    backwards.append((index + 1, text))
             if not info.packets:
                 info.first_ns, info.last_ns = int(run.ts_ns.min()), int(run.ts_ns.max())
             info.first_ns = min(info.first_ns, int(run.ts_ns.min()))
             info.last_ns = max(info.last_ns, int(run.ts_ns.max()))
             info.packets += len(run)
             info.bytes += int(run.captured.sum())
-        notices = [*(Notice(index, "capture.time_goes_back", text) for index, text in backwards), *run.notices]
-        anomalies = [entry for notice in notices if (entry := self._anomaly(notice, run)) is not None]
+        anomalies = [entry for notice in run.notices if (entry := self._anomaly(notice, run)) is not None]
         if len(run):
-            self._key = int(key[-1])
             self._last_ns = int(run.ts_ns[-1])
             self._last_packet = base + int(run.frame[-1])
         return Stretch(
-            octets, run.frame + base, run.ts_ns, key, run.offset, run.captured, run.original, run.link, run.interface,
-            sorted(anomalies, key=lambda entry: entry[0]),
+            octets, run.frame + base, run.ts_ns, run.ts_ns, run.offset, run.captured, run.original, run.link,
+            run.interface, sorted(anomalies, key=lambda entry: entry[0]),
         )  # fmt: skip
 
+    def _in_time(self, stretch: Stretch) -> Stretch:
+        """The stretch with its `key`; times that still go back are told."""
+        if not len(stretch.packet):
+            return stretch
+        steps = np.diff(stretch.ts_ns, prepend=stretch.ts_ns[0] if self._key == -(2**63) else self._given_ns)
+        if steps.min() < 0 or self._key > int(stretch.ts_ns[0]):
+            stretch.key = np.maximum(np.maximum.accumulate(stretch.ts_ns), self._key)
+            for index in np.flatnonzero(steps < -_SECOND_NS).tolist():
+                text = f"{-int(steps[index]) / 1e9:.3f} s before the one before it"
+                self._tell(stretch, index, "capture.time_goes_back", text)
+        self._key, self._given_ns = int(stretch.key[-1]), int(stretch.ts_ns[-1])
+        return stretch
+
+    def _tell(self, stretch: Stretch, index: int, name: str, text: str) -> None:
+        """Say something about the packet at `index`."""
+        packet = int(stretch.packet[index])
+        detail = f"frame {packet % FRAMES_PER_CAPTURE}: {text}"
+        anomaly = self._bounded(name, int(stretch.ts_ns[index]), packet, detail)
+        if anomaly is not None:
+            stretch.anomalies = sorted([*stretch.anomalies, (index + 1, anomaly)], key=lambda entry: entry[0])
+
+    def _last_stretches(self) -> list[Stretch]:
+        """What waited for its order at the end, with a word about what was out of it."""
+        rest, late = self._order.finish(), self._order.late
+        if late and rest and len(rest[-1].packet):
+            text = f"up to here {late} packets stood behind later ones, by up to {self._order.furthest_ns / 1e9:.6f} s"
+            self._tell(rest[-1], len(rest[-1].packet) - 1, "capture.disorder", text)
+        return rest
+
     def _anomaly(self, notice: Notice, run: Run) -> tuple[int, Anomaly] | None:
-        self._anomalies += 1
-        if self._anomalies > CAPTURE_ANOMALIES:
-            return None
         packet, ts_ns = self._last_packet, self._last_ns
         if notice.after:
             packet = self.info.capture * FRAMES_PER_CAPTURE + int(run.frame[notice.after - 1])
             ts_ns = int(run.ts_ns[notice.after - 1])
-        return notice.after, Anomaly(notice.name, ts_ns, packet, 0, detail=notice.detail)
+        anomaly = self._bounded(notice.name, ts_ns, packet, notice.detail)
+        return None if anomaly is None else (notice.after, anomaly)
+
+    def _bounded(self, name: str, ts_ns: int, packet: int, detail: str) -> Anomaly | None:
+        self._anomalies += 1
+        return Anomaly(name, ts_ns, packet, 0, detail=detail) if self._anomalies <= CAPTURE_ANOMALIES else None
 
 
 class _Nothing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,13 +15,19 @@ from ocpp_inspect.limits import (
     OPEN_CAPTURES,
     WINDOW_MINIMUM_OCTETS,
 )
-from ocpp_inspect.model import FRAMES_PER_CAPTURE, Anomaly, CaptureInfo, Int64, PacketBatch, UInt8
+from ocpp_inspect.model import FRAMES_PER_CAPTURE, Anomaly, CaptureInfo, PacketBatch
 
-from .file import CaptureFile, Stretch
+from .file import CaptureFile
+from .order import ClockWatch
+from .stretch import Stretch, join
 
 
 class CaptureReader:
-    """Iterate over it once. Unusable inputs raise `CaptureError` at once; damage never raises."""
+    """Iterate over it once. Unusable inputs raise `CaptureError` at once; damage never raises.
+
+    `watch` makes, for each capture, what tells whether its clock was set back: then packets out of order are sorted by
+    time (see `order`), which holds a few thousand of them back. Without it the order of each file stands.
+    """
 
     def __init__(
         self,
@@ -31,13 +37,14 @@ class CaptureReader:
         batch_packets: int = BATCH_PACKETS,
         batch_bytes: int = BATCH_OCTETS,
         open_captures: int = OPEN_CAPTURES,
+        watch: Callable[[], ClockWatch] | None = None,
     ) -> None:
         self._batch_packets = max(1, batch_packets)
         self._batch_octets = max(64, batch_bytes)
         self._open_captures = max(1, open_captures)
         self._position = 0
         self.captures = [CaptureInfo(first_capture + index, str(path)) for index, path in enumerate(paths)]
-        self._files = [CaptureFile(info) for info in self.captures]
+        self._files = [CaptureFile(info, watch() if watch is not None else None) for info in self.captures]
         for file in self._files:
             file.probe(keep_open=len(self._files) == 1)
 
@@ -121,7 +128,7 @@ class CaptureReader:
     # --------------------------------------------------------------------------------------------- several sources
 
     def _merged(self) -> Iterator[PacketBatch]:
-        """Merge by (time, order of the arguments). Within one file its own order stands, whatever its clock did.
+        """Merge by (time, order of the arguments). Each file is in its order already, whatever its clock did.
 
         The file whose stretch ends first bounds what may be handed on: nothing that is still to be read can come
         before its end. Files that begin later are not opened before they are needed.
@@ -173,45 +180,6 @@ class CaptureReader:
 
 
 def _merge(stretches: list[Stretch]) -> Stretch:
-    """Several stretches as one, stable by time; the octets they point at are copied together."""
-    pieces: list[UInt8] = []
-    offsets: list[Int64] = []
-    size = 0
-    for stretch in stretches:
-        if not len(stretch.packet):
-            offsets.append(stretch.offset)
-            continue
-        low = int(stretch.offset[0])
-        high = int((stretch.offset + stretch.captured).max())
-        pieces.append(stretch.octets[low:high])
-        offsets.append(stretch.offset - low + size)
-        size += high - low
-    key = np.concatenate([stretch.key for stretch in stretches])
-    order = np.argsort(key, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    anomalies: list[tuple[int, Anomaly]] = []
-    base = 0
-    for stretch in stretches:
-        for after, anomaly in stretch.anomalies:
-            anomalies.append((int(rank[base + after - 1]) + 1 if after else 0, anomaly))
-        base += len(stretch.packet)
-
-    def column(name: str) -> Int64:
-        joined: Int64 = np.concatenate([getattr(stretch, name) for stretch in stretches])
-        return joined[order]
-
-    octets = np.concatenate(pieces) if pieces else np.zeros(0, np.uint8)
-    octets.flags.writeable = False
-    return Stretch(
-        octets=octets,
-        packet=column("packet"),
-        ts_ns=column("ts_ns"),
-        key=key[order],
-        offset=np.concatenate(offsets)[order],
-        captured=column("captured"),
-        original=column("original"),
-        link=column("link"),
-        interface=column("interface"),
-        anomalies=sorted(anomalies, key=lambda entry: entry[0]),
-    )
+    """Several stretches as one, stable by time."""
+    joined = join(stretches)
+    return joined.reordered(np.argsort(joined.key, kind="stable"))

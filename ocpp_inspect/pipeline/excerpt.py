@@ -16,6 +16,7 @@ from ocpp_inspect.capture import CaptureError, CaptureReader
 from ocpp_inspect.capture.pcapng_writer import PcapngWriter
 from ocpp_inspect.model import Int64, PacketBatch, packet_key
 from ocpp_inspect.network import Network
+from ocpp_inspect.pipeline.clock import ClockWatch
 
 _MARGIN_NS: Final = 2 * 10**9
 """Packets of a handshake and of an end lie this much around the connection's own times."""
@@ -70,7 +71,7 @@ class Excerpt:
                 raise CaptureError(path, "is not there any more", "put the capture back to where it was analysed")
             network = Network()
             self._chosen[:] = 0
-            with CaptureReader([path], first_capture=capture) as reader:
+            with CaptureReader([path], first_capture=capture, watch=ClockWatch) as reader:
                 for batch in reader:
                     part = self._part(batch, network)
                     self.packets += len(part.packet)

@@ -185,6 +185,7 @@ def _decode(
 
     from ocpp_inspect.capture import CaptureReader
     from ocpp_inspect.pipeline.chain import Chain
+    from ocpp_inspect.pipeline.clock import ClockWatch
     from ocpp_inspect.pipeline.keys import CaptureSecrets, add_secrets_inside, keys_of
     from ocpp_inspect.pipeline.rules import built_in_and
     from ocpp_inspect.store.columns import Columns
@@ -205,7 +206,7 @@ def _decode(
     thresholds = gc.get_threshold()
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     try:
-        with CaptureReader(paths, first_capture=first_capture) as reader:
+        with CaptureReader(paths, first_capture=first_capture, watch=ClockWatch) as reader:
             secrets.take(reader.captures)
             for batch in reader:
                 secrets.take(reader.captures)

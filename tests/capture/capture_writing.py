@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ class Reading:
         return [anomaly.name for anomaly in self.anomalies]
 
 
-def read(paths: Sequence[str | Path], **options: int) -> Reading:
+def read(paths: Sequence[str | Path], **options: Any) -> Reading:
     rows, anomalies, positions = [], [], []
     with CaptureReader(paths, **options) as reader:
         for batch in reader:
@@ -122,7 +123,7 @@ def read(paths: Sequence[str | Path], **options: int) -> Reading:
     return Reading(reader, rows, anomalies, positions)
 
 
-def read_octets(directory: Path, octets: bytes, **options: int) -> Reading:
+def read_octets(directory: Path, octets: bytes, **options: Any) -> Reading:
     path = directory / "capture"
     path.write_bytes(octets)
     return read([path], **options)

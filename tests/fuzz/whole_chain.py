@@ -39,6 +39,7 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.network import Network
 from ocpp_inspect.pipeline.chain import Chain
+from ocpp_inspect.pipeline.clock import ClockWatch
 from ocpp_inspect.pipeline.keys import CaptureSecrets
 from ocpp_inspect.resources import data_directory
 from ocpp_inspect.store.columns import Columns
@@ -132,7 +133,7 @@ def run(
     """Reader → network → tcp → websocket → ocpp → engine → columns."""
     chain = chain or chain_of()
     result, columns = Result(), Columns()
-    with CaptureReader(paths, batch_packets=batch_packets, batch_bytes=batch_bytes) as reader:
+    with CaptureReader(paths, batch_packets=batch_packets, batch_bytes=batch_bytes, watch=ClockWatch) as reader:
         for batch in reader:
             decoded = chain.feed(batch)
             columns.add(decoded.items)
