@@ -219,7 +219,11 @@ class StreamDoubt(msgspec.Struct, gc=False):
 
 
 class StreamClosed(msgspec.Struct, gc=False):
-    """The connection ends. `closed_by` is the direction of the first FIN/RST, None for idle/end/reuse."""
+    """The connection ends. `closed_by` is the direction of the first FIN/RST, None for idle/end/reuse.
+
+    `heard_ns`: for each direction, when a segment last showed that nothing before it is missing, 0: never. None where
+    there are no segments.
+    """
 
     connection: int
     pair: int
@@ -229,6 +233,7 @@ class StreamClosed(msgspec.Struct, gc=False):
     reason: CloseReason
     closed_by: int | None
     lost_bytes: int
+    heard_ns: tuple[int, int] | None = None
 
 
 class StreamSecured(msgspec.Struct, gc=False):
@@ -432,7 +437,8 @@ class Loss(msgspec.Struct, gc=False):
 class ConnectionClosed(msgspec.Struct):
     """The whole record of a connection that carried (or tried to carry) WebSocket traffic: one row of `connections`.
 
-    Emitted once, at its close, at idle expiry or at the end of the capture (`close_kind` "end").
+    Emitted once, at its close, at idle expiry or at the end of the capture (`close_kind` "end"). `heard_ns` says until
+    when the station and the CSMS are known to have sent nothing else (0: not known at all; None: there are no packets).
     """
 
     connection: int
@@ -460,6 +466,7 @@ class ConnectionClosed(msgspec.Struct):
     transport: Literal["websocket", "soap"] = "websocket"
     path: str = ""  # of SOAP: where the CSMS listens
     host: str = ""
+    heard_ns: tuple[int, int] | None = None
 
 
 WsItem: TypeAlias = Upgrade | WsMessage | WsControl | Loss | ConnectionClosed | TlsSession | Anomaly

@@ -16,22 +16,12 @@ from typing import Any, Final
 from ocpp_inspect.engine.acceptance import Acceptance, accept
 from ocpp_inspect.engine.compile import Handler
 from ocpp_inspect.engine.monitor import SWITCHED_OFF, Absent, Monitor, Remark
+from ocpp_inspect.engine.overdue import came_back, conclude, confirm, doubt, fire, give_up_waiting
 from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import StationState
-from ocpp_inspect.engine.verdict import (
-    UNKNOWN,
-    Judge,
-    absorb,
-    call_off,
-    came_back,
-    confirm,
-    doubt,
-    fire,
-    give_up_waiting,
-    publish,
-)
+from ocpp_inspect.engine.verdict import UNKNOWN, Judge, absorb, call_off, publish
 from ocpp_inspect.limits import RULE_STATIONS
 from ocpp_inspect.model import (
     Anomaly,
@@ -120,7 +110,7 @@ class Engine:
             if now_ns >= st.next_ns:
                 fire(st, now_ns)
             if st.due:
-                give_up_waiting(st)  # live: a person waits for it now
+                give_up_waiting(st, live=True)
             self._remark(st, "tick", now_ns)
         return self._take()
 
@@ -192,9 +182,6 @@ class Engine:
             confirm(st, m.connection, m.side)
         elif kind is Loss:
             doubt(st, m.connection, m.side)
-        elif kind is ConnectionClosed:
-            # The end of the capture is no sign of a dead link.
-            confirm(st, m.connection, m.closed_by, ended=True, cut=m.close_kind != "end")
 
     def _event(self, m: Any, st: StationState) -> None:  # noqa: PLR0912 - a branch for each kind
         """Everything that is no OCPP message."""
@@ -219,6 +206,7 @@ class Engine:
         elif kind is Upgrade:
             self._opened(m, st)
         elif kind is ConnectionClosed:
+            conclude(st, m)
             self._run(self._closed[0], m, st)
             # "idle" and "end" say that nothing more was seen, not that the connection ended.
             if st.open_waits and m.close_kind not in ("idle", "end"):

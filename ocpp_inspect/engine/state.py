@@ -18,6 +18,7 @@ Tables: TypeAlias = dict[tuple[str, str, str], Any]
 FRESH_WAITS: Final = 32
 NEVER: Final = 1 << 62
 ANYWHERE: Final = -1
+SEEN_CONNECTIONS: Final = 64
 EMPTY: Final[dict[Any, Any]] = {}
 """Stands for every table that is not used yet; never written to. Forty empty ones per station would cost 2.5 kB."""
 
@@ -78,8 +79,8 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "fresh", "heap",
-        "heard", "last_ns", "next_ns", "number", "open_waits", "slots", "station", "sure", "tables", "told", "torn",
-        "untold", "version", "whole",
+        "heard", "last_ns", "next_ns", "number", "open_waits", "seen", "slots", "station", "sure", "tables", "told",
+        "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: list[Any]) -> None:
@@ -89,6 +90,7 @@ class StationState:
         # Overdue, but what was awaited may still turn out to be lost: by connection, or ANYWHERE.
         self.due: dict[int, list[Due]] = {}
         self.heard: dict[str, dict[int, int]] = {"station": {}, "csms": {}, "unknown": {}}  # side → connection → time
+        self.seen: dict[int, tuple[int, int]] = {}  # closed connection → until when (station, CSMS) sent nothing else
         self.torn: dict[int, int] = {}  # connection → position of its last loss
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
         self.fresh: list[Wait] = []  # opened lately: not in `heap` yet, since most are settled soon

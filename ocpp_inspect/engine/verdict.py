@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappush
 from typing import Any, Final
 
 from ocpp_inspect.engine.registers import Registers
 from ocpp_inspect.engine.rule import Rule, Within
-from ocpp_inspect.engine.state import ANYWHERE, EMPTY, FRESH_WAITS, NEVER, Due, StationState, Wait, Waits
+from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, NEVER, StationState, Wait, Waits
 from ocpp_inspect.limits import (
     FINDING_TEXT_CHARACTERS,
     FINDINGS_PER_RULE,
@@ -260,102 +260,6 @@ def unlink(st: StationState, wait: Wait) -> None:
             first.older = wait.older
             return
         first = first.older
-
-
-def fire(st: StationState, now_ns: int) -> None:
-    """Judge every expectation whose deadline is over.
-
-    A loss shows only when its side speaks again, long after the deadline perhaps. So a violation is held until then.
-    """
-    absorb(st)
-    heap = st.heap
-    while heap and heap[0][0] <= now_ns:
-        deadline_ns, _number, wait = heappop(heap)
-        if wait.settled:
-            if wait.renews:
-                unlink(st, wait)
-            continue
-        if wait.deadline_ns > deadline_ns:  # renewed meanwhile
-            st.number += 1
-            heappush(heap, (wait.deadline_ns, st.number, wait))
-            continue
-        wait.settled = True
-        st.open_waits -= 1
-        unlink(st, wait)
-        judge = wait.judge
-        finding = judge.overdue(wait, st)
-        where = ANYWHERE if judge.survives_connection else wait.item.connection
-        held = st.due.setdefault(where, [])
-        if wait.uncertain or len(held) >= RULE_WAITS:
-            publish(st, finding)
-            continue
-        side = OTHER.get(getattr(wait.item, "side", ""), "")
-        held.append(Due(finding, wait, {side} if judge.answers_only and side else {"station", "csms"}))
-    st.next_ns = heap[0][0] if heap else NEVER
-
-
-def confirm(st: StationState, connection: int, side: str, *, ended: bool = False, cut: bool = False) -> None:
-    """`side` of `connection` was read, without a loss before: what it owed by now it has not sent.
-
-    With `ended`, `side` is the one that ended the connection. With `cut`, the other one may have lost the network
-    before, if it was not heard of since the expectation opened: that is no violation.
-    """
-    for where in (connection, ANYWHERE):
-        held = st.due.get(where)
-        if not held:
-            continue
-        if ended and where == connection:
-            _publish_all(st, st.due.pop(where), {side} if cut else None)
-        elif any(side in due.owing for due in held):
-            rest = []
-            for due in held:
-                due.owing.discard(side)
-                if due.owing:
-                    rest.append(due)
-                else:
-                    publish(st, due.finding)
-            st.due[where] = rest
-    if ended or not any(st.due.values()):
-        st.due = {where: held for where, held in st.due.items() if held}
-
-
-def doubt(st: StationState, connection: int, side: str) -> None:
-    """Bytes of `side` were lost (connection 0: of anybody): what is overdue may have been among them."""
-    for where in list(st.due) if connection == 0 else [where for where in (connection, ANYWHERE) if where in st.due]:
-        rest = []
-        for due in st.due.pop(where):
-            if connection == 0 or due.wait.judge.is_hidden(due.wait, connection, (side,)):
-                due.finding.verdict = "inconclusive"
-                publish(st, due.finding)
-            else:
-                rest.append(due)
-        if rest:
-            st.due[where] = rest
-
-
-def came_back(st: StationState, connection: int) -> None:
-    """The station opened `connection`: what is overdue on its others, silent since, was perhaps cut off with them."""
-    for where in [where for where in st.due if where not in (connection, ANYWHERE)]:
-        _publish_all(st, st.due.pop(where), set())
-
-
-def give_up_waiting(st: StationState) -> None:
-    """Tell what is still held: no loss was seen."""
-    for held in st.due.values():
-        _publish_all(st, held, None)
-    st.due = {}
-
-
-def _publish_all(st: StationState, held: list[Due], alive: set[str] | None) -> None:
-    """Tell what is held. Blamed are, unless `alive` is None, sides in it or heard of since the expectation opened."""
-    for due in held:
-        connection = due.finding.connection
-        for side in due.owing:
-            # A side that was never heard of was perhaps not captured at all.
-            last_ns = st.heard[side].get(connection)
-            if last_ns is None or (alive is not None and side not in alive and last_ns <= due.wait.item.ts_ns):
-                due.finding.verdict = "inconclusive"
-        publish(st, due.finding)
 
 
 def call_off(st: StationState, connection: int, *, ended: bool, reboot: bool) -> None:

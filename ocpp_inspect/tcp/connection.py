@@ -177,10 +177,14 @@ class Connection:
         self._watch_window(segment, own)
         if not own.is_known:
             own.begin(seq)
+        if own.is_whole_before(seq, len(segment.data) + segment.missing):
+            own.heard_ns = max(own.heard_ns, segment.ts_ns)
         if segment.data or segment.missing or flags & FIN:
             is_lacking = peer.acked > peer.doubted and peer.acked > peer.next + 1
+            # The sender answers to octets that we lack: said before its own are handed on (one octet may be a FIN).
             if segment.data and is_lacking and not self._postponed[1 - segment.direction]:
-                self._doubt(segment, peer)
+                peer.doubted = peer.acked
+                self._doubt(segment, 1 - segment.direction)
             if self._must_wait(segment, own, peer, seq):
                 self._postpone(segment)
             else:
@@ -272,11 +276,9 @@ class Connection:
             peer.ack_ns = segment.now_ns
         peer.acked, peer.ack_packet = offset, segment.packet
 
-    def _doubt(self, segment: Segment, peer: Direction) -> None:
-        """The sender answers to octets that we lack: say so before its own are handed on (one octet may be a FIN)."""
-        peer.doubted = peer.acked
-        number = 1 - segment.direction
-        self.out.append(StreamDoubt(self.id, self.flow.pair, number, segment.ts_ns, segment.packet, segment.position))
+    def _doubt(self, at: Segment, number: int) -> None:
+        """Octets of a direction that belong before `at` may not have been captured, or not in their order."""
+        self.out.append(StreamDoubt(self.id, self.flow.pair, number, at.ts_ns, at.packet, at.position))
 
     def _watch_window(self, segment: Segment, own: Direction) -> None:
         if segment.flags & URG:
@@ -291,9 +293,13 @@ class Connection:
         """Octets and FIN of a segment."""
         data, missing = segment.data, segment.missing
         start = own.offset_of(seq)
+        if data and own.answered > start and start + len(data) > own.next:
+            # Recorded late: what answers to them may have been handed on before.
+            self._doubt(segment, 1 - segment.direction)
         if start > own.next and not own.is_started:
             # Joined midway: what we know is only the peer's last ACK, and octets were in flight then.
             own.begin(seq)
+            own.answered -= start - own.next
             own.acked = start = own.next
         if abs(start - own.next) > self._bounds.window_bytes:
             if own.stray is None:
@@ -308,6 +314,8 @@ class Connection:
             data = data[: max(0, own.fin - start)]
             missing = max(0, min(missing, own.fin - start - len(data)))
         if data or missing:
+            peer = self.directions[1 - segment.direction]
+            peer.answered = max(peer.answered, self._answers_to(segment))
             self._take_octets(segment, own, start, data, missing)
 
     def _take_fin(self, segment: Segment, own: Direction, end: int) -> None:
@@ -436,11 +444,14 @@ class Connection:
         self.closed_by = closed_by
         self.due_ns = NEVER
         ts_ns, position = self._end
-        for own in self.directions:
-            own.stray = None
+        one, two = self.directions
+        one.stray = two.stray = None
         self.out.append(
-            StreamClosed(self.id, self.flow.pair, ts_ns, self.last_packet, position, reason, closed_by, self.lost_bytes)
-        )
+            StreamClosed(
+                self.id, self.flow.pair, ts_ns, self.last_packet, position, reason, closed_by, self.lost_bytes,
+                (one.heard_ns, two.heard_ns),
+            )
+        )  # fmt: skip
 
     def _give_up(self, number: int, ts_ns: int, position: int) -> None:
         """Count the first hole of a direction as lost since `ts_ns`."""

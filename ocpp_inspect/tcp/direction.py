@@ -35,8 +35,8 @@ class Direction:
     """What one side has sent, as far as the capture shows."""
 
     __slots__ = (
-        "ack_ns", "ack_packet", "acked", "doubted", "fin", "held", "held_bytes", "initial_seq", "is_known", "is_seen",
-        "is_stalled", "next", "next_seq", "stray",
+        "ack_ns", "ack_packet", "acked", "answered", "doubted", "fin", "heard_ns", "held", "held_bytes", "initial_seq",
+        "is_known", "is_seen", "is_stalled", "next", "next_seq", "stray",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -44,10 +44,12 @@ class Direction:
         self.is_seen = False  # a segment of this side was captured
         self.is_stalled = False  # this side's last window was zero
         self.initial_seq = -1  # of its SYN; -1: not seen
+        self.heard_ns = 0  # when a segment last showed that all before it was captured
         self.next_seq = 0
         self.next = 0  # stream offset of next_seq
         self.doubted = 0  # stream offset up to which the lack of acknowledged octets was told
         self.acked = 0  # stream offset up to which the peer acknowledged
+        self.answered = 0  # stream offset up to which octets of the peer that were handed on answer to what came
         self.ack_ns = 0  # since when the peer has acknowledged what we lack
         self.ack_packet = 0  # that acknowledged furthest
         self.fin = -1  # stream offset of the FIN; -1: none seen
@@ -83,6 +85,11 @@ class Direction:
     def lacks(self) -> bool:
         """Something is known to be missing."""
         return bool(self.held) or self.acked > self.next
+
+    def is_whole_before(self, seq: int, length: int) -> bool:
+        """Whether a segment shows that nothing before it is missing; a keep-alive does, one octet back."""
+        behind = (self.next_seq - seq) & _MODULUS_MASK
+        return behind == 0 or (behind == 1 and length == 0)
 
     def advance(self, length: int) -> None:
         """`length` octets were delivered or given up."""

@@ -40,6 +40,7 @@ class Slots:
         self.id: Int64 = np.zeros(size, dtype=np.int64)
         self.next_seq: Int64 = np.zeros(2 * size, dtype=np.int64)
         self.next: Int64 = np.zeros(2 * size, dtype=np.int64)
+        self.heard_ns: Int64 = np.zeros(2 * size, dtype=np.int64)
         self.last_ns: Int64 = np.zeros(size, dtype=np.int64)
         self.last_packet: Int64 = np.zeros(size, dtype=np.int64)
         self.last_position: Int64 = np.zeros(size, dtype=np.int64)
@@ -102,6 +103,7 @@ class Slots:
         for number, own in enumerate(connection.directions):
             own.next_seq = int(self.next_seq[2 * slot + number])
             own.next = int(self.next[2 * slot + number])
+            own.heard_ns = int(self.heard_ns[2 * slot + number])
 
     def save(self, slot: int) -> None:
         """Bring the columns up to date after the per-item lane."""
@@ -118,6 +120,7 @@ class Slots:
             for number, own in enumerate(connection.directions):
                 self.next_seq[2 * slot + number] = own.next_seq
                 self.next[2 * slot + number] = own.next
+                self.heard_ns[2 * slot + number] = own.heard_ns
 
     def fast_rows(self, batch: SegmentBatch) -> tuple[Rows, Int64, Int64, Rows]:
         """(data rows taken, their connections, their stream offsets, rows left for the per-item lane), rows ascending.
@@ -173,13 +176,19 @@ class Slots:
         # The state moves on to the last row of each group.
         last = (starts + sizes - 1)[good_groups]
         moved = slot[last].astype(np.int64)
+        # A keep-alive is one octet back, see Direction.is_whole_before.
+        shown_ns = np.where((behind == 0) | ((behind == 1) & (length == 0)), ts_ns, 0)
         for direction, total in ((0, first_sum - first_base), (1, second_sum - second_base)):
+            self._hear(2 * moved + direction, np.where(one_way == direction, shown_ns, 0), starts, good_groups)
             self.next[2 * moved + direction] += total[last]
             self.next_seq[2 * moved + direction] = (self.next_seq[2 * moved + direction] + total[last]) & _MASK
         self.last_ns[moved] = ts_ns[last]
         self.last_packet[moved] = batch.packet[order[last]]
         self.last_position[moved] = batch.position[order[last]]
         return rows, self.id[slot[taken]], offsets, left
+
+    def _hear(self, own: Int64, shown_ns: Int64, starts: Rows, good: Truth) -> None:
+        self.heard_ns[own] = np.maximum(np.maximum.reduceat(shown_ns, starts)[good], self.heard_ns[own])
 
 
 def _scatter(values: Truth, order: Rows) -> Truth:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ocpp_inspect import limits
 from ocpp_inspect.http import BodyEnd, Head, HttpReader, starts_request, starts_response
-from ocpp_inspect.model import CloseReason, ConnectionClosed, Flow, Side, Upgrade
+from ocpp_inspect.model import ConnectionClosed, Flow, Side, StreamClosed, Upgrade
 from ocpp_inspect.websocket.context import Context, Facts
 from ocpp_inspect.websocket.frames import FrameReader
 from ocpp_inspect.websocket.handshake import (
@@ -128,17 +128,15 @@ class Connection:
         if self.readers is not None:
             facts.loss("suspected", self.readers[direction].side)
 
-    def close(
-        self, ts_ns: int, packet: int, position: int, reason: CloseReason, closed_by: int | None, lost_bytes: int
-    ) -> None:
+    def close(self, item: StreamClosed) -> None:
         """The connection is over: say what it was."""
         facts = self.facts
-        facts.ts_ns, facts.packet, facts.position = ts_ns, packet, position
+        facts.ts_ns, facts.packet, facts.position = item.ts_ns, item.packet, item.position
         if self.phase == "http":
             self._close_http()
         if self.readers is not None:
             for reader in self.readers:
-                reader.finish(was_closed=reason in ("fin", "rst"))
+                reader.finish(was_closed=item.reason in ("fin", "rst"))
         facts.tell_unreported()
         context = facts.context
         context.counters[self.kind] += 1
@@ -149,26 +147,27 @@ class Connection:
         client = self.client_direction or 0
         ends = endpoints(self.flow, client) if self.flow is not None else ("", 0, "", 0)
         side: Side = facts.close_side
-        if side == "unknown" and closed_by is not None and self.client_direction is not None:
-            side = "station" if closed_by == client else "csms"
+        if side == "unknown" and item.closed_by is not None and self.client_direction is not None:
+            side = "station" if item.closed_by == client else "csms"
         context.items.append(
             ConnectionClosed(
                 facts.connection,
-                ts_ns,
-                packet,
-                position,
+                item.ts_ns,
+                item.packet,
+                item.position,
                 self.opened_ns,
                 *ends,
                 self.joined_midway,
-                reason,
+                item.reason,
                 side,
                 facts.close_code,
                 facts.close_reason,
-                lost_bytes,
+                item.lost_bytes,
                 self.upgrade,
                 facts.messages,
                 facts.undecodable,
                 self.is_tls,
+                heard_ns=item.heard_ns if not (client and item.heard_ns) else (item.heard_ns[1], item.heard_ns[0]),
             )
         )
 

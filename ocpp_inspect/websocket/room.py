@@ -213,7 +213,7 @@ class WebSockets:
                 self._by_flow.pop(side, None)
                 self._readers.pop(side, None)
                 self._is_ignored[side] = False
-        connection.close(item.ts_ns, item.packet, item.position, item.reason, item.closed_by, item.lost_bytes)
+        connection.close(item)
 
     # ------------------------------------------------------------------ column lane
 

@@ -67,6 +67,23 @@ def test_a_violation_waits_until_the_owing_side_is_heard_of_without_a_loss() -> 
     assert [f.verdict for f in found] == ["inconclusive"]
 
 
+@pytest.mark.parametrize(
+    ("heard_s", "closed_s", "kind", "wanted"),
+    [(31, 50, "end", "violation"), (29, 50, "end", "inconclusive"), (29, 50, "idle", "inconclusive"),
+     (31, 50, "rst", "violation"), (29, 50, "rst", "inconclusive"), (28, 28, "end", "inconclusive")],
+)  # fmt: skip
+def test_packets_tell_whether_a_silent_side_was_there_when_the_time_was_up(
+    heard_s: int, closed_s: int, kind: str, wanted: str
+) -> None:
+    """A hole may hide the answer, the end of the connection and the next one; an acknowledgment shows silence."""
+    traffic = Traffic()
+    asked = traffic.call(1, side="csms")
+    closed = traffic.closed(closed_s, close_kind=kind, closed_by="station", heard_ns=(0, heard_s * 10**9))
+    engine = Engine([UNANSWERED])
+    found = engine.feed([traffic.call(0), asked, traffic.answer(1, asked), closed]) + engine.finish(999 * 10**9)
+    assert [f.verdict for f in found] == [wanted]
+
+
 def test_a_side_that_was_never_heard_of_may_not_have_been_captured() -> None:
     traffic = Traffic()
     engine = Engine([UNANSWERED])

@@ -24,7 +24,7 @@ def hostile_json(text: str, chance: Random) -> bytes:
     """The message changed in one to three ways; often no longer JSON, or no longer OCPP-J."""
     try:
         value: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # an earlier change nested it too deeply
         value = [2, "1", "Heartbeat", {}]
     for _ in range(chance.randint(1, 3)):
         value = _change(value, chance)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tcp_segments import Seg, handshake, run, story
 
+from ocpp_inspect.model import StreamClosed
+
 H = handshake()
 OPEN = "1: opened by 0"
 
@@ -221,6 +223,30 @@ def test_an_answer_waits_although_it_fills_a_hole() -> None:
     assert tell_first(*H, *swapped) == [
         "4: < doubted", "6: > 0 one?", "5 at 6, 12 ms: < 0 yes", "6: > 4 2?", "7: < 3 ok",
     ]  # fmt: skip
+
+
+def test_a_question_that_was_recorded_behind_its_answer_is_doubted() -> None:
+    """Its side was not seen before, so the answer could not know that it had to wait."""
+    story = [Seg(1, "SA", 500, 101), down(0, b"yes", 4), up(0, b"one?"), down(3, b"ok", 4)]
+    assert tell(*story)[1:4] == ["2: > doubted", "2: < 0 yes", "3: < doubted"]
+    midway = [down(0, b"a", 4), down(1, b"b", 8), up(4, b"two?"), up(8, b"x", at=9)]
+    assert tell(*midway)[1:6] == ["1: < 0 a", "2: > doubted", "2: < 1 b", "3: < doubted", "3: > 0 two?"]
+
+
+def test_the_last_segment_that_shows_all_before_it_is_told() -> None:
+    def heard(*segments: Seg) -> tuple[int, int] | None:
+        """In ms; of both lanes, which must agree: the columns take what comes behind the handshake."""
+        padded = [*segments, *(Seg(999, "A", 1, 1, at=900) for _ in range(40))]
+        items = [item for per_item in (False, True) for item in run(padded, [3, 1000], per_item=per_item)]
+        (heard_ns,) = {item.heard_ns for item in items if isinstance(item, StreamClosed) and item.pair == 0}
+        return None if heard_ns is None else (heard_ns[0] // 10**6, heard_ns[1] // 10**6)
+
+    assert heard(*H, up(0, b"abc", at=10), down(0, b"x", 3, at=20)) == (10, 20)
+    assert heard(*H, up(0, b"abc", at=10), down(0, ack=3, at=11), down(0, b"x", 3, at=20)) == (10, 20)
+    # What stands behind a hole shows nothing; neither does an acknowledgment behind one. A keep-alive does.
+    assert heard(*H, up(0, b"abc", at=10), down(7, b"x", 3, at=20)) == (10, 2)
+    assert heard(*H, up(0, b"abc", at=10), down(7, ack=3, at=20)) == (10, 2)
+    assert heard(*H, up(0, b"abc", at=10), down(-1, ack=3, at=20)) == (10, 20)
 
 
 def test_an_answer_to_a_question_that_was_lost_comes_behind_the_loss() -> None:
