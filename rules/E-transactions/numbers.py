@@ -30,9 +30,10 @@ class Numbers(Monitor):
         payload = item.payload
         info = payload.get("transactionInfo")
         number, kind = payload.get("seqNo"), payload.get("eventType")
-        if not isinstance(info, dict) or not isinstance(number, int):
+        name = info.get("transactionId") if isinstance(info, dict) else None
+        if not isinstance(name, str) or not isinstance(number, int):
+            self.forget()  # the schema's rules blame it; it may be the one that would be missing
             return remarks
-        name = str(info.get("transactionId"))
         seen = self.seen.get(name)
         if seen is None:
             if kind != "Started":
