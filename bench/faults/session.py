@@ -109,11 +109,11 @@ class Session:
     ) -> Step:
         """A CALL with its answer, `wait` seconds after what came before."""
         self.now += wait
-        request = Step(self.now, self.label, side, "call", action, payload or {}, self.new_id(side))
+        request = Step(self.now, self.label, side, "call", action, copy.deepcopy(payload or {}), self.new_id(side))
         self.now += self.chance.choice((0.02, 0.05, 0.1, 0.3, 1.1))
         back: Side = "<" if side == ">" else ">"
         request.answer = Step(
-            self.now, self.label, back, "result", action, answer or {}, request.unique_id, answers=request
+            self.now, self.label, back, "result", action, copy.deepcopy(answer or {}), request.unique_id, answers=request
         )
         self.steps += (request, request.answer)
         return request
@@ -284,6 +284,11 @@ class Session:
     def transcript(self) -> str:
         head = [f"version {self.version}", f"station {self.traits['station']}", f"start {BEGIN.isoformat()}"]
         return "\n".join([*head, *(step.line() for step in self.sorted())])
+
+
+def after(step: Step) -> float:
+    """Just behind an exchange."""
+    return (step.answer or step).at + 0.05
 
 
 def stamps_in(value: Any) -> Iterator[Stamp]:

@@ -22,6 +22,7 @@ class Unstopped(Monitor):
 
     def __init__(self) -> None:
         self.open: dict[str, None] = {}
+        self.ended: dict[str, None] = {}  # an event or a value that comes behind the end does not open it again
         self.reset = False
         self.due: dict[str, OcppMessage] = {}  # transaction → answer to the boot
 
@@ -46,15 +47,20 @@ class Unstopped(Monitor):
         """One that belongs to a transaction: it is open now, or closed."""
         info = payload.get("transactionInfo")
         name = info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId")
-        if name is None or isinstance(name, (dict, list)):
+        if name is None or isinstance(name, (dict, list)) or (item.action == "MeterValues" and name in (0, -1)):
             return
         name = str(name)
-        if self.due:
-            self.due.pop(name, None)  # stopped, or it goes on
+        goes_on = self.due.pop(name, None) is not None if self.due else False
         if item.action == "StopTransaction" or payload.get("eventType") == "Ended":
             self.open.pop(name, None)
+            self.ended[name] = None
+            if len(self.ended) > TRANSACTIONS:
+                del self.ended[next(iter(self.ended))]
         elif name not in self.open and (
-            item.kind != "CALLRESULT" or (isinstance(request, dict) and "meterStart" in request)
+            goes_on
+            or payload.get("eventType") == "Started"
+            or (item.kind != "CALLRESULT" and name not in self.ended)
+            or (isinstance(request, dict) and "meterStart" in request)
         ):
             self.open[name] = None
             if len(self.open) > TRANSACTIONS:
@@ -85,6 +91,7 @@ class Unstopped(Monitor):
     def forget(self) -> None:
         """The stop may be among what was lost."""
         self.open.clear()
+        self.ended.clear()
         self.due.clear()
         self.reset = False
 

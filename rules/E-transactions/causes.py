@@ -15,14 +15,16 @@ TRANSACTIONS: Final = 256  # per station; beyond it the oldest is forgotten
 SECOND: Final = 10**9
 BEFORE_NS: Final = 3600 * SECOND  # a start may be sent late: a command of the hour before it counts
 RECENT_NS: Final = 60 * SECOND
+LIMIT: Final = "transactionLimit"  # the CSMS sets one: it stops the transaction, in a way
 COMMANDS: Final = {
     # A vendor's own message may stop a transaction, an update may reset the station.
-    "Remote": ("RemoteStopTransaction", "RequestStopTransaction", "DataTransfer"),
+    "Remote": ("DataTransfer", LIMIT),
     "SoftReset": ("Reset", "UpdateFirmware", "SignedUpdateFirmware", "DataTransfer"),
     "HardReset": ("Reset", "UpdateFirmware", "SignedUpdateFirmware", "DataTransfer"),
     "ImmediateReset": ("Reset", "UpdateFirmware", "DataTransfer"),
     "UnlockCommand": ("UnlockConnector", "DataTransfer"),
 }
+STOPS: Final = ("RemoteStopTransaction", "RequestStopTransaction")  # these name their transaction
 SAME: Final = {"RemoteStop": "Remote", "EVConnectTimeout": "Timeout", "Deauthorized": "DeAuthorized"}
 
 
@@ -40,6 +42,7 @@ class StopReasons(Conversation):
         self.begun: dict[str, int] = {}  # transaction → when it was seen to begin
         self.commands: dict[str, int] = {}  # action of the CSMS → last time
         self.stop_accepted: dict[str, int] = {}  # transaction → when the station accepted to stop it
+        self.stop_asked: dict[str, None] = {}  # transactions that the CSMS wanted to stop
         self.doubtful: set[str] = set()  # transactions whose token was refused, or may run out
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
@@ -66,7 +69,8 @@ class StopReasons(Conversation):
             return ""
         if reason in COMMANDS:
             given = [self.commands.get(action, 0) for action in COMMANDS[reason]]
-            if max(given) < begun_ns - BEFORE_NS:
+            asked = reason == "Remote" and name in self.stop_asked
+            if max(given) < begun_ns - BEFORE_NS and not asked:
                 return f"Transaction {name} stops by {reason}; since it began the CSMS has sent no such command"
         if reason == "DeAuthorized" and name not in self.doubtful and trigger in (None, "Deauthorized"):
             return f"Transaction {name} stops by DeAuthorized; its token was accepted"
@@ -78,7 +82,11 @@ class StopReasons(Conversation):
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Beginnings, commands and what is said of tokens."""
         action, kind = item.action, item.kind
-        if item.side == "csms" and kind == "CALL":
+        if action in STOPS and kind == "CALL":
+            self.stop_asked[str(payload.get("transactionId"))] = None
+            if len(self.stop_asked) > TRANSACTIONS:
+                del self.stop_asked[next(iter(self.stop_asked))]
+        elif item.side == "csms" and kind == "CALL":
             self.commands[action] = item.ts_ns  # as many as there are actions that a rule's `when` names
         elif action == "StartTransaction" and kind == "CALLRESULT":
             self.begin(str(payload.get("transactionId")), item, payload.get("idTagInfo"))
@@ -91,8 +99,8 @@ class StopReasons(Conversation):
             elif kind == "CALLRESULT":
                 self.token(name, payload.get("idTokenInfo"))
                 if "transactionLimit" in payload:
-                    self.commands["RequestStopTransaction"] = item.ts_ns  # stops it remotely, in a way
-        elif action in ("RemoteStopTransaction", "RequestStopTransaction") and payload.get("status") == "Accepted":
+                    self.commands[LIMIT] = item.ts_ns
+        elif action in STOPS and payload.get("status") == "Accepted":
             self.stop_accepted[str(request.get("transactionId"))] = item.ts_ns
             if len(self.stop_accepted) > TRANSACTIONS:
                 del self.stop_accepted[next(iter(self.stop_accepted))]
@@ -126,3 +134,4 @@ class StopReasons(Conversation):
         self.begun.clear()
         self.doubtful.clear()
         self.stop_accepted.clear()
+        self.stop_asked.clear()

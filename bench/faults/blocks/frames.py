@@ -109,7 +109,7 @@ def bad_id(s: Session) -> None:
 def payload_is_no_object(s: Session) -> None:
     request = s.one(*QUIET)
     found = parts(request)
-    found[3] = s.chance.choice(([], "", None, 0, [{}]))
+    found[3] = s.chance.choice(([], "", 0, [{}], "x"))
     spoil(s, request, json.dumps(found))
 
 

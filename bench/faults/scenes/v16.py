@@ -416,7 +416,7 @@ def offline_transaction(s: Session) -> None:
         s.now += s.traits["sample"]
         consume(s, s.traits["sample"])
         kept.append(meter(s))
-    s.now += 5
+    s.now += 20
     stopped, ended = s.stamp(), s.traits["register"]
     s.now += 40
     connect(s)
