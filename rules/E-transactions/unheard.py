@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ocpp_inspect.engine import Monitor, Remark
-from ocpp_inspect.model import Loss
+from ocpp_inspect.model import ConnectionClosed, Loss
 
 TRANSACTIONS: Final = 4096  # ids that are remembered for a station; beyond it nothing is told any more
 
@@ -20,8 +20,9 @@ class Unheard(Monitor):
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Remember the ids that the CSMS gave, and those that were told."""
-        if isinstance(item, Loss):
-            self.forget()
+        if isinstance(item, (Loss, ConnectionClosed)):
+            if isinstance(item, Loss) or item.joined_midway:  # joined: nothing was told of that loss yet
+                self.forget()
             return
         payload = item.payload
         name = payload.get("transactionId") if isinstance(payload, dict) else None
