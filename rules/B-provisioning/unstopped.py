@@ -68,8 +68,8 @@ class Unstopped(Monitor):
 
     def boot(self, item: OcppMessage) -> None:
         """Everything that is open has to be told of now."""
-        if self.reset is self.after_reset:
-            self.due = dict.fromkeys(self.open, item)
+        judged = self.open if self.reset is self.after_reset else ()
+        self.due = dict.fromkeys((*self.due, *judged), item)  # what the boot before left open has its time anew
         self.open.clear()
         self.reset = False
 
