@@ -65,6 +65,7 @@ def text(rules: Sequence[Rule]) -> str:
             *_messages(rules),
             *_use_cases(rules),
             *_ideas(rules),
+            *_measured(rules),
         ]
     ).rstrip() + "\n"  # fmt: skip
 
@@ -86,6 +87,34 @@ def _blocks(rules: Sequence[Rule]) -> Iterator[str]:
     for block in sorted(counted, key=lambda name: (len(name) > 1, name)):
         yield _row((block, *counted[block].values()))
     yield from (_row(("all", *(sum(row[version] for row in counted.values()) for version in VERSIONS))), "")
+
+
+_METHOD = """\
+Measured by `python -m bench.faults --measure`: generated sessions of all three versions (boot, transactions,
+reservations, updates, resets, losses of the line and more, in any order and with other values each time), in each of
+which one thing is broken as the protocol sees it, not as the rule's condition is written. Whole sessions run through
+the dissector and *all* rules. *Recall* is the share of broken sessions that the rule tells. A *false alarm* is a
+session that the rule accuses although another thing was broken, or nothing; what a rule declares as a consequence
+(`follows`), or what the fault's author named beforehand as another word for it, does not count. *False after a loss*:
+each broken session once more as a capture that lacks a part of it (a hole, the beginning, the end), and accusations
+that the whole session did not earn. The faults are in `bench/faults/blocks/`; `python -m bench.faults --show RULE`
+prints a broken session and what is said about it."""
+
+
+def _measured(rules: Sequence[Rule]) -> Iterator[str]:
+    from bench.faults.table import read, rows, totals
+
+    figures = read()
+    yield from (
+        "## Precision and recall",
+        "",
+        _METHOD,
+        "",
+        totals(figures),
+        "",
+    )
+    yield from rows(figures, rules)
+    yield ""
 
 
 def _messages(rules: Sequence[Rule]) -> Iterator[str]:

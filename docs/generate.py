@@ -57,6 +57,7 @@ def rules() -> Iterator[tuple[Path, str]]:
 
 def coverage() -> Iterator[tuple[Path, str]]:
     """docs/coverage.md: what the rules look at, and what became of every idea."""
+    sys.path.insert(0, str(HERE.parent))  # the figures come from bench/
     import coverage_page as page
 
     from ocpp_inspect.engine import load_rules

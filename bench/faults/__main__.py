@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench.faults.measure import TRIALS, Bench
-from bench.faults.table import FIGURES, read, rows, write
+from bench.faults.measure import CLEAN, TRIALS, Bench
+from bench.faults.table import FIGURES, read, rows, totals, write
 
 EXAMPLES = """examples:
   python -m bench.faults                     the table as it is published
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _show(options.show, options.number, damaged=options.damaged)
     if not options.measure:
         print("\n".join(rows(read(), Bench().rules, options.rules)))
+        print(totals(read()))
         return 0
     bench = Bench()
     wanted = [rule for rule in bench.faults if not options.rules or rule.startswith(tuple(options.rules))]
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no rule with a fault begins with {' or '.join(options.rules)}")
     if unknown := [rule for rule in wanted if rule not in bench.by_id]:
         parser.error(f"there is no rule {', '.join(unknown)}")
-    figures = bench.measure(wanted, options.trials, clean=0 if options.rules else 100)
+    figures = bench.measure(wanted, options.trials, clean=0 if options.rules else CLEAN)
     if not options.rules:
         write(figures)
         print(f"wrote {FIGURES}; now `make docs`")
@@ -49,8 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
         if (rule in wanted and (found.recall or 0) < 1) or found.accused:
             bad += 1
             print(f"{rule}: found {found.found} of {found.injected}, unsure {found.unsure}", end="")
-            print(f"; missed {found.missed}" if found.missed else "", f"; false {found.accused}" if found.accused else "")
-    print(f"{sum(f.injected for f in figures.values())} broken sessions, {len(wanted)} rules, {bad} to look at")
+            print(
+                f"; missed {found.missed}" if found.missed else "", f"; false {found.accused}" if found.accused else ""
+            )
+    print(f"{totals(figures)} {bad} rules to look at.")
     return 1 if bad else 0
 
 

@@ -1,4 +1,4 @@
-"""Faults in; for every rule how many of them it found, and what it said about sessions that have another fault or none."""
+"""Faults in; for every rule how many it found, and what it said about sessions that have another fault or none."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ class Bench:
             explained |= consequences
             rest -= consequences
 
-    def measure(self, rules: Iterable[str] | None = None, wanted: int = TRIALS, clean: int = CLEAN) -> dict[str, Figures]:
+    def measure(
+        self, rules: Iterable[str] | None = None, wanted: int = TRIALS, clean: int = CLEAN
+    ) -> dict[str, Figures]:
         """Figures of every rule (those without a fault have `injected` 0)."""
         figures = {rule.id: Figures() for rule in self.rules}
         for rule in self.faults if rules is None else rules:

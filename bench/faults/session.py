@@ -1,7 +1,7 @@
 """A conforming dialogue as a list of steps that can be looked through, changed and written as a transcript.
 
-A scene (`bench.faults.scenes`) adds steps, a fault (`bench.faults.blocks`) breaks one of them. Times are seconds since the
-session's begin; a time inside of a payload is a `Stamp`, so that steps can be moved together with what they say.
+A scene (`bench.faults.scenes`) adds steps, a fault (`bench.faults.blocks`) breaks one of them. Times are seconds since
+the session's begin; a time inside of a payload is a `Stamp`, so that steps can be moved together with what they say.
 """
 
 from __future__ import annotations
@@ -113,7 +113,14 @@ class Session:
         self.now += self.chance.choice((0.02, 0.05, 0.1, 0.3, 1.1))
         back: Side = "<" if side == ">" else ">"
         request.answer = Step(
-            self.now, self.label, back, "result", action, copy.deepcopy(answer or {}), request.unique_id, answers=request
+            self.now,
+            self.label,
+            back,
+            "result",
+            action,
+            copy.deepcopy(answer or {}),
+            request.unique_id,
+            answers=request,
         )
         self.steps += (request, request.answer)
         return request

@@ -35,7 +35,13 @@ def cut_off(s: Session) -> None:
 @fault("FRM-001")
 def not_json(s: Session) -> None:
     request = s.one(*QUIET)
-    spoil(s, request, s.chance.choice((request.wire().replace('"', "'"), request.wire() + "\\0", "hello", request.wire()[:-1] + ",]")))
+    spoil(
+        s,
+        request,
+        s.chance.choice(
+            (request.wire().replace('"', "'"), request.wire() + "\\0", "hello", request.wire()[:-1] + ",]")
+        ),
+    )
 
 
 @fault("FRM-002")
@@ -101,7 +107,7 @@ def send_of_wrong_length(s: Session) -> None:
 def bad_id(s: Session) -> None:
     request = s.one(*QUIET)
     found = parts(request)
-    found[1] = s.chance.choice((17, "x" * s.chance.randint(37, 60), None, {}))
+    found[1] = s.chance.choice((99017, "x" * s.chance.randint(37, 60), None, {}))
     spoil(s, request, json.dumps(found))
 
 
@@ -138,7 +144,7 @@ def details_are_no_object(s: Session) -> None:
     answer.text = json.dumps(found)
 
 
-@fault("FRM-019", also=("FRM-001", "RPC-002"))
+@fault("FRM-019", also=("FRM-001", "RPC-002", "TRG-001"))
 def error_with_empty_id(s: Session) -> None:
     """A message that cannot be read, and an error about it that does not say -1."""
     request = s.one(*QUIET)

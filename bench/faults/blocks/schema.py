@@ -66,7 +66,9 @@ def text_too_long(s: Session) -> None:
 @fault("SCH-007", "transaction", also=("RPC-010",))
 def unreadable_time(s: Session) -> None:
     """A date-time with a month 13, without a T, or in words."""
-    request = s.one("MeterValues", "StatusNotification", "SecurityEventNotification", where=lambda p: list(stamps_in(p)))
+    request = s.one(
+        "MeterValues", "StatusNotification", "SecurityEventNotification", where=lambda p: list(stamps_in(p))
+    )
     wrong = s.chance.choice(("2026-13-01T00:00:00Z", "01.03.2026 12:00", "yesterday", "2026-03-02T25:00:00Z"))
     if "timestamp" in request.payload:
         request.payload["timestamp"] = wrong
@@ -153,7 +155,12 @@ def form_of_another_version(s: Session) -> None:
     """A message as 2.0.1 has it in a 1.6 connection, or the reverse."""
     request = s.one("StatusNotification", where=lambda p: "Available" in p.values())
     if s.version == "1.6":
-        request.payload = {"timestamp": Stamp(request.at), "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
+        request.payload = {
+            "timestamp": Stamp(request.at),
+            "connectorStatus": "Available",
+            "evseId": 1,
+            "connectorId": 1,
+        }
     else:
         request.payload = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
 
@@ -161,10 +168,12 @@ def form_of_another_version(s: Session) -> None:
 @fault("SCH-090", "transaction")
 def legal_but_risky_time(s: Session) -> None:
     """Legal, refused by many: a small t or z; in 1.6 (ISO 8601) a comma, no seconds, an offset of hours only."""
-    request = s.one("MeterValues", "TransactionEvent", "StatusNotification", where=lambda p: "timestamp" in p or "meterValue" in p)
+    request = s.one(
+        "MeterValues", "TransactionEvent", "StatusNotification", where=lambda p: "timestamp" in p or "meterValue" in p
+    )
     holder = request.payload if "timestamp" in request.payload else request.payload["meterValue"][0]
     text = str(holder["timestamp"])
     forms = [text.replace("T", "t"), text.replace("Z", "z")]
     if s.version == "1.6":
-        forms += [text.split(".")[0].rstrip("Z") + ",5Z", text.replace("Z", "+00")]
+        forms += [text.partition(".")[0].rstrip("Z") + ",5Z", text.replace("Z", "+00")]
     holder["timestamp"] = s.chance.choice(forms)

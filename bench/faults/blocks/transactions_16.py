@@ -47,12 +47,20 @@ def number_not_positive(s: Session) -> None:
 @fault("TX16-001", "transaction", "remote_transaction", "refused_tag", also=("TX16-004",))
 def number_given_again(s: Session) -> None:
     """A CSMS that starts its counter anew."""
-    first, second = s.pick([(a, b) for a in s.requests("StartTransaction") for b in s.requests("StartTransaction") if a.at < b.at])
+    first, second = s.pick(
+        [(a, b) for a in s.requests("StartTransaction") for b in s.requests("StartTransaction") if a.at < b.at]
+    )
     renumber(s, second, number_of(first))
 
 
-@fault("TX16-002", "transaction", "remote_transaction", "refused_tag", also=LEFT_OPEN,
-       note="After a boot BOOT-018 or RST-002 says it.")
+@fault(
+    "TX16-002",
+    "transaction",
+    "remote_transaction",
+    "refused_tag",
+    also=LEFT_OPEN,
+    note="After a boot BOOT-018 or RST-002 says it.",
+)
 def stop_forgotten(s: Session) -> None:
     """A stop that the station never sends; the next driver comes."""
     start = started(s)
@@ -132,7 +140,9 @@ def stop_older_than_start(s: Session) -> None:
 def remote_stop_called_local(s: Session) -> None:
     """The CSMS stopped it, and the station names another reason."""
     request = s.one("RemoteStopTransaction")
-    stop = s.following(request, "StopTransaction", where=lambda p: p["transactionId"] == request.payload["transactionId"])
+    stop = s.following(
+        request, "StopTransaction", where=lambda p: p["transactionId"] == request.payload["transactionId"]
+    )
     stop.payload["reason"] = "Local"
 
 
@@ -173,7 +183,9 @@ def values_stop_coming(s: Session) -> None:
 def not_at_the_clock(s: Session) -> None:
     """Clock-aligned values every 5 minutes, that are taken at other times."""
     told = min(s.quiet_moments)
-    s.insert(told, "<", "ChangeConfiguration", {"key": "ClockAlignedDataInterval", "value": "300"}, {"status": "Accepted"})
+    s.insert(
+        told, "<", "ChangeConfiguration", {"key": "ClockAlignedDataInterval", "value": "300"}, {"status": "Accepted"}
+    )
     value = s.one("MeterValues", where=lambda p: "transactionId" in p)
     s.need(value.at > told)
     moment = value.payload["meterValue"][0]["timestamp"]
@@ -236,7 +248,9 @@ def connector_that_is_not_there(s: Session) -> None:
              "errorCode": "NoError", "status": "Available"}, {})  # fmt: skip
 
 
-@fault("TX16-021", "transaction", "refused_tag", also=("TX16-003", "AUTH-003", "ST16-007", "RES-006", "RES-010", "RES-003"))
+@fault(
+    "TX16-021", "transaction", "refused_tag", also=("TX16-003", "AUTH-003", "ST16-007", "RES-006", "RES-010", "RES-003")
+)
 def start_never_sent(s: Session) -> None:
     """Current flows, and nobody is told of a transaction."""
     start = started(s)
@@ -249,7 +263,12 @@ def stop_never_sent(s: Session) -> None:
     s.drop_exchange(stop_of(s, started(s)))
 
 
-@fault("TX16-023", "transaction", also=("TX16-007", "DQ-014", "DQ-007"), note="Registers in kWh are rounded; they are not compared.")
+@fault(
+    "TX16-023",
+    "transaction",
+    also=("TX16-007", "DQ-014", "DQ-007"),
+    note="Registers in kWh are rounded; they are not compared.",
+)
 def sample_above_the_stop(s: Session) -> None:
     """The start and the stop of one meter, the values of another."""
     start = started(s)
@@ -335,12 +354,16 @@ def older_status_later(s: Session) -> None:
 
 @fault("ST16-010")
 def list_conflict_of_a_connector(s: Session) -> None:
-    s.insert(s.quiet(), ">", "StatusNotification", {"connectorId": 1, "errorCode": "LocalListConflict", "status": "Available"}, {})
+    s.insert(
+        s.quiet(),
+        ">",
+        "StatusNotification",
+        {"connectorId": 1, "errorCode": "LocalListConflict", "status": "Available"},
+        {},
+    )
 
 
 @fault("DQ-007", "transaction", also=("TX16-008", "TX16-023", "DQ-014"))
 def too_much_energy(s: Session) -> None:
     """A register in Wh that is written as if it were in kWh, at the stop only."""
     stop_of(s, started(s)).payload["meterStop"] += 5_000_000
-
-

@@ -48,7 +48,10 @@ def again(event: Step, at: float, **changes: object) -> Payload:
 
 def registers(event: Step) -> list[Payload]:
     return [
-        sample for value in event.payload.get("meterValue", []) for sample in value["sampledValue"] if sample["measurand"] == ENERGY
+        sample
+        for value in event.payload.get("meterValue", [])
+        for sample in value["sampledValue"]
+        if sample["measurand"] == ENERGY
     ]
 
 
@@ -58,7 +61,12 @@ def begins_with_updated(s: Session) -> None:
     kind(one_transaction(s), "Started").payload["eventType"] = "Updated"
 
 
-@fault("TX2-001", "transaction", note="A beginning that was never sent may lie before the capture: it is not told.", also=("TX2-004", "TX2-006", "TX2-013", "RC-005", "RC-006", "RES-006", "RES-010"))
+@fault(
+    "TX2-001",
+    "transaction",
+    note="A beginning that was never sent may lie before the capture: it is not told.",
+    also=("TX2-004", "TX2-006", "TX2-013", "RC-005", "RC-006", "RES-006", "RES-010"),
+)
 def started_never_sent(s: Session) -> None:
     s.drop_exchange(kind(one_transaction(s), "Started"))
 
@@ -81,7 +89,9 @@ def goes_on_after_its_end(s: Session) -> None:
     events = one_transaction(s)
     ended = kind(events, "Ended")
     at = after(ended) + 5
-    payload = again(events[-2], at, eventType="Updated", triggerReason="MeterValuePeriodic", seqNo=ended.payload["seqNo"] + 1)
+    payload = again(
+        events[-2], at, eventType="Updated", triggerReason="MeterValuePeriodic", seqNo=ended.payload["seqNo"] + 1
+    )
     payload.pop("meterValue", None)
     payload.pop("idToken", None)
     s.insert(at, ">", EVENT, payload, {})
@@ -130,7 +140,9 @@ def changed_to_what(s: Session) -> None:
 def plugged_in_and_idle(s: Session) -> None:
     """Trigger and state contradict each other."""
     event = triggered(s, "CablePluggedIn", "EVCommunicationLost")
-    event.payload["transactionInfo"]["chargingState"] = "Idle" if event.payload["triggerReason"] == "CablePluggedIn" else "Charging"
+    event.payload["transactionInfo"]["chargingState"] = (
+        "Idle" if event.payload["triggerReason"] == "CablePluggedIn" else "Charging"
+    )
 
 
 @fault("TX2-011", "transaction", also=("AUTH-007",))
@@ -176,7 +188,9 @@ def offline_said_wrongly(s: Session) -> None:
 def no_reason(s: Session) -> None:
     """A reset or the CSMS ended it, and the reason is left out."""
     ended = s.one(EVENT, where=lambda p: p["eventType"] == "Ended" and not p.get("offline"))
-    ended.payload["triggerReason"] = s.chance.choice(("ResetCommand", "RemoteStop", "EnergyLimitReached", "AbnormalCondition"))
+    ended.payload["triggerReason"] = s.chance.choice(
+        ("ResetCommand", "RemoteStop", "EnergyLimitReached", "AbnormalCondition")
+    )
     ended.payload["transactionInfo"].pop("stoppedReason", None)
 
 
@@ -240,7 +254,11 @@ def ended_never_sent(s: Session) -> None:
     s.drop_exchange(kind(first, "Ended"))
 
 
-@fault("TX2-024", "remote_transaction", also=("TX2-022", "RC-009", "TX2-029", "RST-003", "AVL-001", "RC-012", "RC-010", "RES-002", "RST-004"))
+@fault(
+    "TX2-024",
+    "remote_transaction",
+    also=("TX2-022", "RC-009", "TX2-029", "RST-003", "AVL-001", "RC-012", "RC-010", "RES-002", "RST-004"),
+)
 def gave_up_in_silence(s: Session) -> None:
     """A remote start, nobody plugs in, and the station does not end the transaction."""
     started = s.one(EVENT, where=lambda p: p["triggerReason"] == "RemoteStart")
@@ -265,16 +283,30 @@ def token_at_a_remote_stop(s: Session) -> None:
     ended.answer.payload = {"idTokenInfo": {"status": "Accepted"}}
 
 
-@fault("TX2-026", "transaction", note="A transaction that is said to be over may be over, its end still unsent: not told.")
+@fault(
+    "TX2-026", "transaction", note="A transaction that is said to be over may be over, its end still unsent: not told."
+)
 def status_contradicts(s: Session) -> None:
     """It runs, and GetTransactionStatus says that it does not; or the reverse."""
     events = one_transaction(s)
     if s.chance.random() < 0.5:
         at = s.pick(events[3:-2]).at + 10
-        s.insert(at, "<", "GetTransactionStatus", {"transactionId": name_of(events[0])}, {"ongoingIndicator": False, "messagesInQueue": False})
+        s.insert(
+            at,
+            "<",
+            "GetTransactionStatus",
+            {"transactionId": name_of(events[0])},
+            {"ongoingIndicator": False, "messagesInQueue": False},
+        )
     else:
         at = after(events[-1]) + 20
-        s.insert(at, "<", "GetTransactionStatus", {"transactionId": name_of(events[0])}, {"ongoingIndicator": True, "messagesInQueue": False})
+        s.insert(
+            at,
+            "<",
+            "GetTransactionStatus",
+            {"transactionId": name_of(events[0])},
+            {"ongoingIndicator": True, "messagesInQueue": False},
+        )
 
 
 @fault("TX2-027", "transaction")
@@ -299,7 +331,9 @@ def lost_by_a_boot(s: Session) -> None:
     inserted = s.insert(cut + 20, ">", "BootNotification", {**boot.payload, "reason": "PowerUp"}, {})
     assert inserted.answer is not None
     inserted.answer.payload = {"status": "Accepted", "currentTime": Stamp(inserted.answer.at), "interval": s.interval}
-    s.insert(cut + 23, ">", "SecurityEventNotification", {"type": "StartupOfTheDevice", "timestamp": Stamp(cut + 23)}, {})
+    s.insert(
+        cut + 23, ">", "SecurityEventNotification", {"type": "StartupOfTheDevice", "timestamp": Stamp(cut + 23)}, {}
+    )
     for evse in range(1, s.traits["connectors"] + 1):
         s.insert(cut + 24 + 4 * evse, ">", "StatusNotification", {"timestamp": Stamp(cut + 24 + 4 * evse), "connectorStatus": "Available",
                  "evseId": evse, "connectorId": 1}, {})  # fmt: skip
@@ -323,7 +357,12 @@ def limit_higher_than_allowed(s: Session) -> None:
     later.payload["transactionInfo"]["transactionLimit"] = {"maxEnergy": 500_000_000}
 
 
-@fault("TX2-032", "transaction", also=("TX2-030",))
+@fault(
+    "TX2-032",
+    "transaction",
+    also=("TX2-030",),
+    note="Registers in kWh are not compared, and the first minute is allowed.",
+)
 def charges_past_its_limit(s: Session) -> None:
     """The CSMS allows 1 Wh or 5 s, the station repeats it; the car charges on as long as it likes."""
     events = one_transaction(s)
@@ -336,12 +375,18 @@ def charges_past_its_limit(s: Session) -> None:
     later.payload["transactionInfo"]["transactionLimit"] = limit
 
 
-@fault("AVL-008", "transaction", also=("AVL-006", "TX2-022"))
+@fault("AVL-008", "transaction", note="Another status of the EVSE within a minute counts.", also=("AVL-006", "TX2-022"))
 def plugged_in_and_still_free(s: Session) -> None:
     events = one_transaction(s)
     s.need(events[-1].at > events[0].at + 90)
     event = s.pick([e for e in events if e.payload["triggerReason"] == "CablePluggedIn"])
-    near = s.pick([x for x in s.requests("StatusNotification", where=lambda p: p["connectorStatus"] == "Occupied") if abs(x.at - event.at) < 10])
+    near = s.pick(
+        [
+            x
+            for x in s.requests("StatusNotification", where=lambda p: p["connectorStatus"] == "Occupied")
+            if abs(x.at - event.at) < 10
+        ]
+    )
     s.drop_exchange(near)
 
 

@@ -112,7 +112,9 @@ def charge(s: Session, connector: int, transaction: int) -> None:
         s.wait(s.traits["sample"] - 2)
         s.now += 0.5
         consume(s, s.traits["sample"])
-        s.station("MeterValues", {"connectorId": connector, "transactionId": transaction, "meterValue": [meter(s)]}, wait=0)
+        s.station(
+            "MeterValues", {"connectorId": connector, "transactionId": transaction, "meterValue": [meter(s)]}, wait=0
+        )
         if s.chance.random() < 0.15:
             s.chance.choice((settings, data_transfer, composite_schedule))(s)
     if s.chance.random() < 0.3:
@@ -232,7 +234,7 @@ def local_list(s: Session) -> None:
 
 def data_transfer(s: Session) -> None:
     side = s.chance.choice((s.station, s.csms))
-    side("DataTransfer", {"vendorId": "org.example", "messageId": "Info", "data": "{\"a\":1}"}, ACCEPTED)
+    side("DataTransfer", {"vendorId": "org.example", "messageId": "Info", "data": '{"a":1}'}, ACCEPTED)
 
 
 def composite_schedule(s: Session) -> None:

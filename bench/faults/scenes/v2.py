@@ -302,7 +302,9 @@ def local_list(s: Session) -> None:
     version = number(s, "list")
     entries = [{"idToken": {"idToken": tag(s), "type": "ISO14443"}, "idTokenInfo": {"status": "Accepted"}}
                for _ in range(s.chance.randint(1, 6))]  # fmt: skip
-    s.csms("SendLocalList", {"versionNumber": version, "updateType": "Full", "localAuthorizationList": entries}, ACCEPTED)
+    s.csms(
+        "SendLocalList", {"versionNumber": version, "updateType": "Full", "localAuthorizationList": entries}, ACCEPTED
+    )
     s.wait(5)
     version = number(s, "list")
     change = [{"idToken": {"idToken": tag(s), "type": "ISO14443"}, "idTokenInfo": {"status": "Blocked"}},
@@ -388,7 +390,10 @@ def certificate(s: Session) -> None:
     """A new certificate of the station; it connects anew with it. And a root certificate."""
     s.csms("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}, ACCEPTED)
     request: Payload = {"csr": "-----BEGIN CERTIFICATE REQUEST-----", "certificateType": "ChargingStationCertificate"}
-    signed: Payload = {"certificateChain": "-----BEGIN CERTIFICATE-----", "certificateType": "ChargingStationCertificate"}
+    signed: Payload = {
+        "certificateChain": "-----BEGIN CERTIFICATE-----",
+        "certificateType": "ChargingStationCertificate",
+    }
     if s.version == "2.1":
         request["requestId"] = signed["requestId"] = number(s, "request")
     s.station("SignCertificate", request, ACCEPTED, wait=1)
@@ -409,7 +414,9 @@ def certificate(s: Session) -> None:
 
 def triggers(s: Session) -> None:
     evse = evse_of(s)
-    s.csms("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": evse, "connectorId": 1}}, ACCEPTED)
+    s.csms(
+        "TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": evse, "connectorId": 1}}, ACCEPTED
+    )
     status(s, evse, "Available", 1)
     s.csms("TriggerMessage", {"requestedMessage": "MeterValues", "evse": {"id": evse}}, ACCEPTED)
     s.now += 1

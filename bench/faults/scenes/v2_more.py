@@ -36,7 +36,9 @@ def monitoring(s: Session) -> None:
     s.now += 0.3
     s.station("NotifyMonitoringReport", {"requestId": request, "seqNo": 0, "generatedAt": s.stamp(), "tbc": False,
               "monitor": [{"variableMonitoring": [told], **place}]}, wait=0)  # fmt: skip
-    s.csms("ClearVariableMonitoring", {"id": [monitor]}, {"clearMonitoringResult": [{"id": monitor, "status": "Accepted"}]})
+    s.csms(
+        "ClearVariableMonitoring", {"id": [monitor]}, {"clearMonitoringResult": [{"id": monitor, "status": "Accepted"}]}
+    )
 
 
 def display(s: Session) -> None:
@@ -79,7 +81,12 @@ def stream(s: Session) -> None:
     for _ in range(3):
         s.wait(8)
         s.now += 0.4
-        values = {"id": identity, "pending": 0, "basetime": s.stamp(), "data": [{"t": 0, "v": "230"}, {"t": 5, "v": "231"}]}
+        values = {
+            "id": identity,
+            "pending": 0,
+            "basetime": s.stamp(),
+            "data": [{"t": 0, "v": "230"}, {"t": 5, "v": "231"}],
+        }
         s.steps.append(Step(s.now, s.label, ">", "send", "NotifyPeriodicEventStream", values, s.new_id(">")))
     s.csms("GetPeriodicEventStream", {}, {"constantStreamData": [{"id": identity, "variableMonitoringId": identity,
            "params": {"interval": 10, "values": 2}}]})  # fmt: skip
@@ -118,7 +125,11 @@ def tariff(s: Session) -> None:
     s.csms("SetDefaultTariff", {"evseId": 0, "tariff": price}, ACCEPTED)
     s.csms("GetTariffs", {"evseId": 0}, {"status": "Accepted", "tariffAssignments": [
         {"tariffId": identity, "tariffKind": "DefaultTariff", "evseIds": list(range(1, s.traits["connectors"] + 1))}]})  # fmt: skip
-    s.csms("ClearTariffs", {"tariffIds": [identity]}, {"clearTariffsResult": [{"tariffId": identity, "status": "Accepted"}]})
+    s.csms(
+        "ClearTariffs",
+        {"tariffIds": [identity]},
+        {"clearTariffsResult": [{"tariffId": identity, "status": "Accepted"}]},
+    )
 
 
 def vat_number(s: Session) -> None:
