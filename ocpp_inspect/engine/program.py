@@ -146,7 +146,12 @@ class Program:
         # Two triggers of one role may overlap: it runs once.
         answering = dict.fromkeys(block for answers, block in chosen if answers)
         others = dict.fromkeys(block for answers, block in chosen if not answers)
-        lines = [line for block in answering for line in _guard(block(known, loaded))]
+        lines = []
+        if action and kind in ("CALLRESULT", "CALLERROR"):
+            # A second answer has its action but belongs to no CALL any more: it is no `.response` (docs/rule-language.md).
+            unpaired = f"st.engine.program.judge_of({version!r}, {kind!r}, '', {side!r})(m, st)"
+            lines.append(f"if m.latency_ns == -1: return {unpaired}")
+        lines += [line for block in answering for line in _guard(block(known, loaded))]
         if (kind, action) == ("CALL", "BootNotification"):
             lines.append("_reboot(m, st)")
         if (kind, action) in LEARNERS:

@@ -82,7 +82,7 @@ def result_of_wrong_length(s: Session) -> None:
 
 @fault("FRM-008", also=("RPC-005",))
 def error_of_wrong_length(s: Session) -> None:
-    answer = s.refuse(s.one("DataTransfer", "UnlockConnector", "ClearCache"), "NotSupported")
+    answer = s.refuse(s.one("DataTransfer", "UnlockConnector", "ClearCache"), "InternalError")
     found = parts(answer)
     answer.text = json.dumps(s.chance.choice((found[:3], found[:4], [*found, {}])))
     s.shift(answer.at + 0.001, 35.0)
@@ -175,7 +175,7 @@ def send_that_should_be_a_call(s: Session) -> None:
     s.drop(request.answer)
 
 
-@fault("FRM-022")
+@fault("FRM-022", also="DT-002")
 def letters_in_identifier(s: Session) -> None:
     """A vendor id, a tag or a serial number with letters that CiString does not have."""
     request = s.one("DataTransfer")

@@ -48,6 +48,7 @@ def does_not_wait(s: Session) -> None:
         raise NoPlace
     answer = first.answer
     assert answer is not None
+    s.need(not [step for step in s.steps if answer.at < step.at < second.at])
     s.shift(answer.at, 1.0)
     second.at = first.at + 0.3
 
@@ -91,7 +92,7 @@ def good_request_refused(s: Session) -> None:
     s.refuse(request, s.chance.choice(("FormatViolation", "TypeConstraintViolation", "OccurrenceConstraintViolation")))
 
 
-@fault("RPC-010", also=("SCH-001", "SCH-003", "SCH-005", "SCH-006"))
+@fault("RPC-010", also=("SCH-006", "DT-002"))
 def bad_request_taken(s: Session) -> None:
     """A text that is longer than its field, and the other side says nothing about it."""
     request = s.one("DataTransfer")

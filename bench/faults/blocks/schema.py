@@ -106,7 +106,9 @@ def number_too_big(s: Session) -> None:
     request = s.one("GetBaseReport", "GetLog", "CustomerInformation", "SignedUpdateFirmware", "DataTransfer")
     s.need(request.action != "DataTransfer")
     name = "requestId"
-    request.payload[name] = big
+    old = request.payload[name]
+    for other in s.requests(where=lambda p: p.get(name) == old):
+        other.payload[name] = big
 
 
 @fault("SCH-012", "transaction")

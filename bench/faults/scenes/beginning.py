@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Final
 
 from bench.faults.session import Payload, Session
 
 VENDORS = (("Example Works", "EW-22"), ("Alpha", "A1"), ("Nordic Charge", "NC 50 DC"), ("V", "M"))
 INTERVALS = (60, 120, 300, 900)
+CSR: Final = "-----BEGIN CERTIFICATE REQUEST-----\nMIIBWjCCAQA=\n-----END CERTIFICATE REQUEST-----"
+CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----\nMIIBWjCCAQA=\n-----END CERTIFICATE-----"
 
 
 def begin(version: str, seed: str) -> Session:

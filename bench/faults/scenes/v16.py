@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from bench.faults.scenes.beginning import connect, consume, disconnect, in_an_hour, number, tag
+from bench.faults.scenes.beginning import CERTIFICATE, CSR, connect, consume, disconnect, in_an_hour, number, tag
 from bench.faults.session import ENERGY, Payload, Session, Step
 
 ACCEPTED: Final[Payload] = {"status": "Accepted"}
@@ -304,11 +304,14 @@ def log(s: Session) -> None:
 
 def firmware(s: Session) -> None:
     """An update with a restart in the middle."""
+    if s.traits.setdefault("signed", False):  # a station that takes signed updates takes no others
+        signed_firmware(s)
+        return
     s.csms("UpdateFirmware", {"location": "https://fw.example/5.0.bin", "retrieveDate": s.stamp()}, {})
     for state in ("Downloading", "Downloaded", "Installing"):
         s.wait(6)
         s.station("FirmwareStatusNotification", {"status": state})
-    s.traits["firmware"] = f"{s.chance.randrange(10, 20)}.0"
+    s.traits["firmware"] = f"{s.chance.randrange(10, 20)}.{s.chance.randrange(100)}"
     disconnect(s)
     s.now += 60
     connect(s)
@@ -317,23 +320,27 @@ def firmware(s: Session) -> None:
 
 
 def signed_firmware(s: Session) -> None:
+    if not s.traits.setdefault("signed", True):
+        firmware(s)
+        return
     request = number(s, "request")
     s.csms("SignedUpdateFirmware", {"requestId": request, "firmware": {
-        "location": "https://fw.example/6.bin", "retrieveDateTime": s.stamp(), "signingCertificate": "-----BEGIN CERTIFICATE-----",
+        "location": "https://fw.example/6.bin", "retrieveDateTime": s.stamp(), "signingCertificate": CERTIFICATE,
         "signature": "c2lnbmF0dXJl"}}, ACCEPTED)  # fmt: skip
     for state in ("Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed"):
         s.wait(6)
         s.station("SignedFirmwareStatusNotification", {"status": state, "requestId": request})
+    s.traits["firmware"] = f"{s.chance.randrange(20, 30)}.{s.chance.randrange(9)}"
 
 
 def certificate(s: Session) -> None:
     """A new certificate of the station; it connects anew with it. And a root certificate."""
     s.csms("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}, ACCEPTED)
-    s.station("SignCertificate", {"csr": "-----BEGIN CERTIFICATE REQUEST-----"}, ACCEPTED, wait=1)
+    s.station("SignCertificate", {"csr": CSR}, ACCEPTED, wait=1)
     s.wait(8)
-    s.csms("CertificateSigned", {"certificateChain": "-----BEGIN CERTIFICATE-----"}, ACCEPTED)
+    s.csms("CertificateSigned", {"certificateChain": CERTIFICATE}, ACCEPTED)
     s.csms("InstallCertificate", {"certificateType": "CentralSystemRootCertificate",
-           "certificate": "-----BEGIN CERTIFICATE-----"}, ACCEPTED)  # fmt: skip
+           "certificate": CERTIFICATE}, ACCEPTED)  # fmt: skip
     s.csms("GetInstalledCertificateIds", {"certificateType": "CentralSystemRootCertificate"}, {
         "status": "Accepted", "certificateHashData": [{"hashAlgorithm": "SHA256", "issuerNameHash": "ab" * 32,
         "issuerKeyHash": "cd" * 32, "serialNumber": "1f"}]})  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bench.faults.scenes import v2_more
-from bench.faults.scenes.beginning import connect, consume, disconnect, in_an_hour, number, tag
+from bench.faults.scenes.beginning import CERTIFICATE, CSR, connect, consume, disconnect, in_an_hour, number, tag
 from bench.faults.session import ENERGY, Payload, Session, Step
 
 ACCEPTED: Final[Payload] = {"status": "Accepted"}
@@ -373,7 +373,7 @@ def log(s: Session) -> None:
 def firmware(s: Session) -> None:
     request = number(s, "request")
     s.csms("UpdateFirmware", {"requestId": request, "firmware": {
-        "location": "https://fw.example/6.bin", "retrieveDateTime": s.stamp(), "signingCertificate": "-----BEGIN CERTIFICATE-----",
+        "location": "https://fw.example/6.bin", "retrieveDateTime": s.stamp(), "signingCertificate": CERTIFICATE,
         "signature": "c2lnbmF0dXJl"}}, ACCEPTED)  # fmt: skip
     for state in ("Downloading", "Downloaded", "SignatureVerified", "Installing", "InstallRebooting"):
         s.wait(6)
@@ -384,14 +384,15 @@ def firmware(s: Session) -> None:
     connect(s)
     boot(s, "FirmwareUpdate")
     s.station("FirmwareStatusNotification", {"status": "Installed", "requestId": request})
+    s.station("SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": s.stamp()})
 
 
 def certificate(s: Session) -> None:
     """A new certificate of the station; it connects anew with it. And a root certificate."""
     s.csms("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}, ACCEPTED)
-    request: Payload = {"csr": "-----BEGIN CERTIFICATE REQUEST-----", "certificateType": "ChargingStationCertificate"}
+    request: Payload = {"csr": CSR, "certificateType": "ChargingStationCertificate"}
     signed: Payload = {
-        "certificateChain": "-----BEGIN CERTIFICATE-----",
+        "certificateChain": CERTIFICATE,
         "certificateType": "ChargingStationCertificate",
     }
     if s.version == "2.1":
@@ -399,7 +400,7 @@ def certificate(s: Session) -> None:
     s.station("SignCertificate", request, ACCEPTED, wait=1)
     s.wait(8)
     s.csms("CertificateSigned", signed, ACCEPTED)
-    s.csms("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": "-----BEGIN CERTIFICATE-----"},
+    s.csms("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": CERTIFICATE},
            ACCEPTED)  # fmt: skip
     found = {"certificateType": "CSMSRootCertificate", "certificateHashData": {"hashAlgorithm": "SHA256",
              "issuerNameHash": "ab" * 32, "issuerKeyHash": "cd" * 32, "serialNumber": "1f"}}  # fmt: skip

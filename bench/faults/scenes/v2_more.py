@@ -117,6 +117,9 @@ def battery_swap(s: Session) -> None:
         s.wait(10)
         s.station("BatterySwap", {"eventType": kind, "idToken": token, "requestId": request, "batteryData": [
             {"evseId": 1, "serialNumber": serial, "soC": charge, "soH": 97}]})  # fmt: skip
+        s.now += 0.4
+        s.station("StatusNotification", {"timestamp": s.stamp(), "connectorStatus": "Available", "evseId": 1,
+                  "connectorId": 1}, wait=0)  # fmt: skip
 
 
 def tariff(s: Session) -> None:
@@ -134,7 +137,7 @@ def tariff(s: Session) -> None:
 
 def vat_number(s: Session) -> None:
     number_ = "NL123456789B01"
-    s.station("VatNumberValidation", {"vatNumber": number_, "evseId": 1}, {"vatNumber": number_, "status": "Accepted",
+    s.station("VatNumberValidation", {"vatNumber": number_, "evseId": 1}, {"vatNumber": number_, "evseId": 1, "status": "Accepted",
               "company": {"name": "X", "address1": "Street 1", "city": "Y", "country": "NL"}})  # fmt: skip
 
 
