@@ -148,7 +148,7 @@ class Program:
         others = dict.fromkeys(block for answers, block in chosen if not answers)
         lines = []
         if action and kind in ("CALLRESULT", "CALLERROR"):
-            # A second answer has its action but belongs to no CALL any more: it is no `.response` (docs/rule-language.md).
+            # A second answer has its action but belongs to no CALL any more: it is no `.response`.
             unpaired = f"st.engine.program.judge_of({version!r}, {kind!r}, '', {side!r})(m, st)"
             lines.append(f"if m.latency_ns == -1: return {unpaired}")
         lines += [line for block in answering for line in _guard(block(known, loaded))]

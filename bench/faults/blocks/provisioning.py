@@ -216,7 +216,7 @@ def forgets_by_a_boot(s: Session) -> None:
     s.need(not [x for x in s.steps if cut < x.at < end and x.label != label])
     s.steps = [x for x in s.steps if not cut < x.at < end]
     s.steps = [x for x in s.steps if not (x.kind == "result" and x.answers is not None and cut < x.answers.at < end)]
-    boot = copy.deepcopy(s.requests("BootNotification")[0].payload)
+    boot = copy.deepcopy([b for b in s.requests("BootNotification") if b.at < cut][-1].payload)
     s.insert(
         cut + 10,
         ">",
