@@ -149,7 +149,7 @@ class Program:
         lines = []
         if action and kind in ("CALLRESULT", "CALLERROR"):
             # A second answer has its action but belongs to no CALL any more: it is no `.response`.
-            unpaired = f"st.engine.program.judge_of({version!r}, {kind!r}, '', {side!r})(m, st)"
+            unpaired = f"st.engine.program.judge_of({version!r}, {kind!r}, '', m.side)(m, st)"
             lines.append(f"if m.latency_ns == -1: return {unpaired}")
         lines += [line for block in answering for line in _guard(block(known, loaded))]
         if (kind, action) == ("CALL", "BootNotification"):
