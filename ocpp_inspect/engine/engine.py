@@ -143,12 +143,13 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ for handlers
 
-    def reached(self, name: str, m: OcppItem, detail: str) -> None:
-        """Report a bound, once for each station and kind."""
+    def reached(self, name: str, m: OcppItem, *detail: str) -> None:
+        """Report a bound, once for each station and kind. It may be reached by every message from now on."""
         if (name, m.station) in self._reached or len(self._reached) >= _KNOWN_ANOMALIES:
             return
         self._reached.add((name, m.station))
-        self.anomalies.append(Anomaly(name, m.ts_ns, m.packet, m.position, m.connection, "unknown", detail, m.station))
+        text = "".join(detail)
+        self.anomalies.append(Anomaly(name, m.ts_ns, m.packet, m.position, m.connection, "unknown", text, m.station))
 
     def watch(self, m: OcppItem, st: StationState, judge: Judge, slot: int, monitor: type[Monitor]) -> None:
         """Show a Python rule the first item of a station."""
@@ -277,7 +278,7 @@ class Engine:
         sides = st.blind.setdefault(m.connection, {})
         sides[m.side] = sides.get(m.side, False) or m.cause == "inflate"
         for _deadline, _number, wait in st.heap:
-            if not wait.settled and wait.judge.is_hidden(wait, m.connection, (m.side,)):
+            if wait.item is not None and wait.judge.is_hidden(wait, m.connection, (m.side,)):
                 wait.uncertain = True
         while len(st.blind) > _KNOWN_ANOMALIES:
             del st.blind[next(iter(st.blind))]

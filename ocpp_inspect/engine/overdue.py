@@ -23,7 +23,7 @@ def fire(st: StationState, now_ns: int) -> None:
     heap = st.heap
     while heap and heap[0][0] <= now_ns:
         deadline_ns, _number, wait = heappop(heap)
-        if wait.settled:
+        if wait.item is None:
             if wait.renews:
                 unlink(st, wait)
             continue
@@ -31,7 +31,6 @@ def fire(st: StationState, now_ns: int) -> None:
             st.number += 1
             heappush(heap, (wait.deadline_ns, st.number, wait))
             continue
-        wait.settled = True
         st.open_waits -= 1
         unlink(st, wait)
         judge = wait.judge

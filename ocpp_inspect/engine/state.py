@@ -28,11 +28,10 @@ class Wait(msgspec.Struct, gc=False, eq=False):
 
     judge: Judge
     key: Any
-    item: Any  # that opened it
+    item: Any  # that opened it; None: it was met or called off
     deadline_ns: int
     older: Wait | None
     renews: bool
-    settled: bool = False
     uncertain: bool = False  # what was awaited may have been lost
 
 

@@ -118,16 +118,16 @@ class Judge:
         if not 0 < within_ns <= RULE_WITHIN_NS:
             return
         if st.open_waits >= RULE_WAITS:
-            st.engine.reached("pipeline.rule_waits_limit", m, f"rule {self.rule.id}: {RULE_WAITS} open expectations")
+            detail = ("rule ", self.rule.id, f": {RULE_WAITS} open expectations")
+            st.engine.reached("pipeline.rule_waits_limit", m, *detail)
             return
         deadline_ns = m.ts_ns + within_ns
         wait = self.waits.of(st, key)
         st.open_waits += 1
-        if wait is not None and wait.settled and deadline_ns >= wait.deadline_ns:
+        if wait is not None and wait.item is None and deadline_ns >= wait.deadline_ns:
             # Its place in the heap is early by now; `fire` moves it when it gets there. 1.3 µs instead of 2.6.
             wait.item = m
             wait.deadline_ns = deadline_ns
-            wait.settled = False
             wait.uncertain = self._is_doubtful(wait, m, st)
             return
         wait = Wait(self, key, m, deadline_ns, wait, self.renews)
@@ -224,12 +224,11 @@ def _cause(st: StationState, finding: Finding, follows: tuple[str, ...]) -> str:
 
 def settle(st: StationState, wait: Wait) -> None:
     """Close an expectation that was met or called off. The caller takes it out of its slot."""
-    wait.settled = True
     wait.item = None
     st.open_waits -= 1
     fresh = st.fresh
     # The usual CALL is answered before anything else is opened or due: then nobody has to look for it.
-    while fresh and (last := fresh[-1]).settled and not last.renews:
+    while fresh and (last := fresh[-1]).item is None and not last.renews:
         fresh.pop()
         if not fresh:
             st.next_ns = st.heap[0][0] if st.heap else NEVER
@@ -239,12 +238,12 @@ def absorb(st: StationState) -> None:
     """Put the fresh waits that are not settled yet into the heap, and keep that small."""
     heap = st.heap
     for wait in st.fresh:
-        if not wait.settled or wait.renews:
+        if wait.item is not None or wait.renews:
             st.number += 1
             heappush(heap, (wait.deadline_ns, st.number, wait))
     st.fresh.clear()
     if len(heap) > 2 * (st.open_waits + FRESH_WAITS):
-        heap[:] = [entry for entry in heap if not entry[2].settled or entry[2].renews]
+        heap[:] = [entry for entry in heap if entry[2].item is not None or entry[2].renews]
         heapify(heap)
 
 
@@ -270,7 +269,7 @@ def call_off(st: StationState, connection: int, *, ended: bool, reboot: bool) ->
     """
     absorb(st)
     for _deadline, _number, wait in list(st.heap):
-        if wait.settled or (wait.item.connection == connection) is not ended:
+        if wait.item is None or (wait.item.connection == connection) is not ended:
             continue
         judge = wait.judge
         if judge.survives_connection and not (reboot and not judge.survives_reboot):
@@ -284,7 +283,7 @@ def make_room(st: StationState, table: dict[Any, Any], m: OcppItem, rule: str) -
     """Keep a keyed table within its bound: the oldest key goes."""
     if len(table) >= RULE_KEYS:
         del table[next(iter(table))]
-        st.engine.reached("pipeline.rule_keys_limit", m, f"rule {rule}: {RULE_KEYS} keys")
+        st.engine.reached("pipeline.rule_keys_limit", m, "rule ", rule, f": {RULE_KEYS} keys")
 
 
 def show(value: Any, digits: int = -1) -> str:
