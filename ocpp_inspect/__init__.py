@@ -7,6 +7,7 @@ The rooms, in the order in which data flows (each hands on what `model` names):
     tcp         segments                    → StreamBatch
     tls         TLS records, keys           → StreamBatch, decrypted; TlsSession
     websocket   handshake, frames, deflate  → Upgrade, WsMessage, WsControl, Loss, ConnectionClosed
+    soap        HTTP exchanges, envelopes   → SoapMessage, Loss, ConnectionClosed
     ocpp        framing, pairing, schema    → OcppMessage
     engine      rules                       → Finding
     store       DuckDB
