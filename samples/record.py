@@ -78,7 +78,7 @@ def npm_only(scenario: Scenario) -> bool:
 def describe(scenario: Scenario, context: Context, capture: Path) -> None:
     is_tls = bool(scenario.secured)
     if scenario.transport == "soap":
-        decoded = http_bodies(capture, scenario.ports)
+        decoded = http_bodies(capture, scenario.ports, is_tls=is_tls)
     else:
         decoded = websocket_texts(capture, scenario.ports, reorder=scenario.complete, is_tls=is_tls)
     entries = [json.loads(line) for line in context.log.lines]

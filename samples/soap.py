@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from samples.context import Context, Expected, Scenario
+from samples.secured import HOST, Authority, contexts
 from samples.stack_soap import Caller, Listener, RefusalError
 from samples.wire import CSMS_ADDRESS
 
 CSMS_PORT, STATION_PORT = 8080, 9000
 PATH = "/services/ocpp/v16"
+Tls = tuple[ssl.SSLContext, ssl.SSLContext]
+"""(of who listens, of who calls)"""
+
 STACK = "PyPI zeep on requests as the client of both sides, http.server and lxml behind it"
 
 
 class Site:
     """One station at an address of its own, and the CSMS."""
 
-    def __init__(self, c: Context, identity: str, number: int, **answers: Any) -> None:
+    def __init__(self, c: Context, identity: str, number: int, tls: Tls | None = None) -> None:
         self.c = c
         self.identity = identity
-        self.answers = answers
         self.transactions = 700 + 10 * number
         self.meter_wh = 12_000
         self.refuses: dict[str, RefusalError] = {}
         self.station_address = f"192.168.50.{10 + number}"
         self._lock = threading.Lock()
-        url = f"http://{CSMS_ADDRESS}:{CSMS_PORT}{PATH}"
-        listens = f"http://{self.station_address}:{STATION_PORT}/"
+        scheme = "https" if tls else "http"
+        secured: dict[str, Any] = {"tls": tls[1], "host": HOST} if tls else {}
+        url = f"{scheme}://{CSMS_ADDRESS}:{CSMS_PORT}{PATH}"
+        listens = f"{scheme}://{self.station_address}:{STATION_PORT}/"
         self.up = Caller("Cs", url, identity, source=self.station_address, listens=listens,
-                         note=self.note("station"), keeps=False)  # fmt: skip
-        self.down = Caller("Cp", listens, identity, source=CSMS_ADDRESS, listens=url, note=self.note("csms"))
+                         note=self.note("station"), keeps=False, **secured)  # fmt: skip
+        self.down = Caller("Cp", listens, identity, source=CSMS_ADDRESS, listens=url, note=self.note("csms"), **secured)
         self.listener = Listener("Cp", (self.station_address, STATION_PORT), self.station, self.note("station"),
-                                 zips=True, chunks=True)  # fmt: skip
+                                 zips=True, chunks=True, tls=tls[0] if tls else None)  # fmt: skip
 
     def note(self, side: str) -> Callable[[str, str], None]:
         def add(did: str, text: str) -> None:
@@ -137,9 +143,9 @@ class Site:
 
 
 @asynccontextmanager
-async def site(c: Context, identities: list[str]) -> AsyncIterator[list[Site]]:
+async def site(c: Context, identities: list[str], tls: Tls | None = None) -> AsyncIterator[list[Site]]:
     """The CSMS and its stations."""
-    sites = [Site(c, identity, number) for number, identity in enumerate(identities, 1)]
+    sites = [Site(c, identity, number, tls) for number, identity in enumerate(identities, 1)]
     by_name = {each.identity: each for each in sites}
 
     def answer(identity: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +158,7 @@ async def site(c: Context, identities: list[str]) -> AsyncIterator[list[Site]]:
         current.note("csms")(did, text)
 
     asking: dict[int, Site] = {}
-    csms = Listener("Cs", (CSMS_ADDRESS, CSMS_PORT), answer, note)
+    csms = Listener("Cs", (CSMS_ADDRESS, CSMS_PORT), answer, note, tls=tls[0] if tls else None)
     try:
         yield sites
     finally:
@@ -184,6 +190,18 @@ async def day(c: Context) -> None:
             await s.session("04A2B3C4", 4)
             await c.clock.sleep(4 * 3600)
             beats.cancel()
+
+
+async def secured(c: Context) -> None:
+    with c.capture():
+        tls = contexts(c, Authority(c.folder), ssl.TLSVersion.TLSv1_3)
+        async with site(c, ["EW-S1001", "EW-S1002"], tls) as sites:
+            for s in sites:
+                await s.boot()
+                await s.status(1, "Available")
+                await s.session("04A2B3C4", 2, remote=s.identity == "EW-S1002")
+                await s.ask("ClearCache")
+                await s.say("Heartbeat")
 
 
 SE, WSA = "http://www.w3.org/2003/05/soap-envelope", "http://www.w3.org/2005/08/addressing"
@@ -258,6 +276,18 @@ SOAP = [
         STACK,
         ports=(CSMS_PORT, STATION_PORT),
         transport="soap",
+    ),
+    Scenario(
+        "soap16-tls13",
+        "Two 1.6 stations over SOAP and TLS 1.3, with the keys inside",
+        "Each station boots and charges once, in both directions over TLS. Every message of a station is a TLS session "
+        "of its own.",
+        secured,
+        STACK,
+        ports=(CSMS_PORT, STATION_PORT),
+        suffix=".pcapng.gz",
+        transport="soap",
+        secured="keys",
     ),
     Scenario(
         "soap16-faulty",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,14 +67,16 @@ class _Logged(Transport):
 
 
 class _Bound(HTTPAdapter):
-    """Connects from one address of the machine."""
+    """Connects from one address of the machine; over TLS to a server of the name `host`."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, tls: ssl.SSLContext | None, host: str) -> None:
+        self._more: dict[str, Any] = {"source_address": (address, 0)}
+        if tls is not None:
+            self._more |= {"ssl_context": tls, "server_hostname": host, "assert_hostname": host}
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
-        return super().init_poolmanager(*args, **kwargs, source_address=(self._address, 0))
+        return super().init_poolmanager(*args, **kwargs, **self._more)
 
 
 class Caller:
@@ -83,10 +86,11 @@ class Caller:
     """
 
     def __init__(
-        self, service: Service, url: str, identity: str, *, source: str, listens: str, note: Note, keeps: bool = True
-    ) -> None:
+        self, service: Service, url: str, identity: str, *, source: str, listens: str, note: Note, keeps: bool = True,
+        tls: ssl.SSLContext | None = None, host: str = "",
+    ) -> None:  # fmt: skip
         session = requests.Session()
-        session.mount("http://", _Bound(source))
+        session.mount("https://" if tls else "http://", _Bound(source, tls, host))
         if not keeps:
             session.headers["Connection"] = "close"
         self._url = url
@@ -127,7 +131,7 @@ class Listener:
 
     def __init__(
         self, service: Service, address: tuple[str, int], handler: Handler, note: Note, *, zips: bool = False,
-        chunks: bool = False,
+        chunks: bool = False, tls: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         owner = self
         self.service = service
@@ -166,6 +170,8 @@ class Listener:
 
         self._server = ThreadingHTTPServer(address, _Requests)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 

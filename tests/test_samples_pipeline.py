@@ -66,7 +66,10 @@ def test_we_decode_nothing_but_what_was_sent(name: str, databases: dict[str, duc
 @pytest.mark.parametrize("name", OVER_SOAP)
 def test_we_decode_over_soap_what_tshark_decodes(name: str, databases: dict[str, duckdb.DuckDBPyConnection]) -> None:
     sample = SAMPLES[name]
-    theirs = [(each.frame, each.text.decode()) for each in http_bodies(sample.capture, sample.about["ports"])]
+    theirs = [
+        (each.frame, each.text.decode())
+        for each in http_bodies(sample.capture, sample.about["ports"], is_tls=sample.is_tls)
+    ]
     ours = databases[name].execute("select frame_no, raw from messages order by frame_no").fetchall()
     assert ours == theirs
 

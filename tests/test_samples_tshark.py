@@ -50,5 +50,5 @@ def test_tshark_sees_a_part_of_an_incomplete_capture(name: str) -> None:
 @pytest.mark.parametrize("name", OVER_SOAP)
 def test_tshark_agrees_with_the_applications_over_soap(name: str) -> None:
     sample = SAMPLES[name]
-    seen = [each.text.decode() for each in http_bodies(sample.capture, sample.about["ports"])]
+    seen = [each.text.decode() for each in http_bodies(sample.capture, sample.about["ports"], is_tls=sample.is_tls)]
     assert seen == [entry["text"] for entry in sample.log if entry["did"] == "sent"]

@@ -58,12 +58,13 @@ def websocket_texts(
     return found
 
 
-def http_bodies(path: Path, ports: Iterable[int] = ()) -> list[Decoded]:
+def http_bodies(path: Path, ports: Iterable[int] = (), *, is_tls: bool = False) -> list[Decoded]:
     """The body of every HTTP message, put together and unpacked, in the order of the frames that complete them."""
     command = ["tshark", "-n", "-r", str(path), "-Y", "http", "-T", "json", "--no-duplicate-keys", "-x"]
     command += ["-o", "tcp.reassemble_out_of_order:TRUE", "-J", "frame ip ipv6 tcp http"]
     for port in ports:
-        command += ["-d", f"tcp.port=={port},http"]
+        command += ["-d", f"tcp.port=={port},{'tls' if is_tls else 'http'}"]
+        command += ["-d", f"tls.port=={port},http"] if is_tls else []
     bare = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=bare, check=True)
     found = []

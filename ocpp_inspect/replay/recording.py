@@ -126,6 +126,8 @@ def read_recording(database: Any, station: str | None) -> Recording:
         station = known[0]
     elif station not in known:
         raise RecordingError(f"no station is named {station!r}; there is {names or 'none'}")
+    if _spoke_soap(database, station):
+        raise RecordingError(f"{station} speaks OCPP over SOAP, only OCPP over WebSockets can be replayed")
     number, octets = database.execute(
         "SELECT count(*), coalesce(sum(size), 0) FROM message_records WHERE station = ?", [station]
     ).fetchone()
@@ -142,6 +144,14 @@ def read_recording(database: Any, station: str | None) -> Recording:
         if connection in visits:
             visits[connection].pings.append(Ping(ts_ns, bytes(payload or b"")))
     return Recording(station, list(visits.values()))
+
+
+def _spoke_soap(database: Any, station: str) -> bool:
+    """Whether a station's messages came over SOAP. Databases of the first weeks know nothing of it."""
+    tables = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'soap_messages'"
+    if database.execute(tables).fetchone() is None:
+        return False
+    return database.execute("SELECT 1 FROM soap_messages WHERE station = ? LIMIT 1", [station]).fetchone() is not None
 
 
 def _visit(row: tuple[Any, ...]) -> Visit:

@@ -48,7 +48,8 @@ def _record(row: tuple[Any, ...]) -> dict[str, Any] | None:
     ts_ns, station, version, sender, kind, unique_id, action, raw, payload, code, description, capture, frame = row
     if kind not in ("CALL", "CALLRESULT", "CALLERROR") or sender not in _DIRECTIONS or raw is None:
         return None
-    record: dict[str, Any] = {"schemaVersion": "1.1", "timestamp": time(ts_ns), "transport": "json"}
+    transport = "soap" if raw.lstrip("\ufeff \t\r\n").startswith("<") else "json"
+    record: dict[str, Any] = {"schemaVersion": "1.1", "timestamp": time(ts_ns), "transport": transport}
     if version:
         record["ocppVersion"] = version
     if station:
