@@ -28,6 +28,13 @@ _CONNECTIONS: Final = (
     " WHERE (? IS NULL OR station = ?) AND (? IS NULL OR epoch_ns(closed_at) >= ?)"
     " AND (? IS NULL OR epoch_ns(opened_at) < ?)"
 )
+# A station over SOAP has one row for all its TCP connections: these are where its messages came.
+_OVER_SOAP: Final = (
+    "SELECT client, client_port, server, server_port, min(epoch_ns(ts)), max(epoch_ns(ts)) FROM soap_messages"
+    " WHERE (? IS NULL OR station = ?) AND (? IS NULL OR epoch_ns(ts) >= ?) AND (? IS NULL OR epoch_ns(ts) < ?)"
+    " GROUP BY tcp_connection_id, client, client_port, server, server_port"
+)
+_HAS_SOAP: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'soap_messages'"
 _FINDINGS: Final = (
     "SELECT evidence_captures, evidence, rule, severity, verdict, blame, text, reference FROM findings"
     " WHERE (? IS NULL OR station = ?) ORDER BY finding_id"
@@ -46,9 +53,10 @@ class Excerpt:
         ).fetchall()
         self._wanted: dict[frozenset[_Endpoint], list[tuple[int, int]]] = {}
         parameters = [station, station, since_ns, since_ns, until_ns, until_ns]
-        for client, client_port, server, server_port, opened, closed in database.execute(
-            _CONNECTIONS, parameters
-        ).fetchall():
+        found = database.execute(_CONNECTIONS, parameters).fetchall()
+        if database.execute(_HAS_SOAP).fetchone() is not None:
+            found += database.execute(_OVER_SOAP, parameters).fetchall()
+        for client, client_port, server, server_port, opened, closed in found:
             ends = frozenset({(client or "", client_port or 0), (server or "", server_port or 0)})
             self._wanted.setdefault(ends, []).append(((opened or 0) - _MARGIN_NS, (closed or 2**62) + _MARGIN_NS))
         self._comments = _comments(database, station)
