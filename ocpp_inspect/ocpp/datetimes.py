@@ -51,7 +51,7 @@ def _impossible(parts: re.Match[str], old: bool) -> str | None:
     if not 1 <= month <= 12:
         return f"there is no month {month}"
     year = int(parts["year"])
-    days = monthrange(year, month)[1] if year else 29  # year 0 was a leap year in the proleptic calendar
+    days = monthrange(year or 2000, month)[1]  # year 0 was a leap year in the proleptic calendar, as 2000 was
     if not 1 <= day <= days:
         return f"month {month} of {year} has no day {day}"
     if parts["hour"] is None:
