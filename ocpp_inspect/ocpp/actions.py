@@ -36,8 +36,8 @@ class Action:
     """One action of one version. The checkers are compiled when the first such message comes."""
 
     __slots__ = (
-        "accepts_answer", "accepts_call", "answer_path", "call_path", "initiator", "learn_answer", "learn_call", "name",
-        "send", "version",
+        "_empty_answer", "accepts_answer", "accepts_call", "answer_path", "call_path", "initiator", "learn_answer",
+        "learn_call", "name", "send", "version",
     )  # fmt: skip
 
     def __init__(self, version: str, name: str, initiator: Side, send: bool) -> None:
@@ -51,8 +51,15 @@ class Action:
         self.answer_path = _IN_ANSWER.get(name)
         self.learn_call: Learner | None = learner(name, answer=False)
         self.learn_answer: Learner | None = learner(name, answer=True)
+        self._empty_answer: tuple[bool | None, ...] = ()  # its verdict, when it was asked for
         self.accepts_call: Callable[[Any], bool | None] = self._compile_call
         self.accepts_answer: Callable[[Any], bool | None] = self._compile_answer
+
+    def accepts_empty_answer(self) -> bool | None:
+        """`accepts_answer` of an object without members."""
+        if not self._empty_answer:
+            self._empty_answer = (self.accepts_answer({}),)
+        return self._empty_answer[0]
 
     def _compile_call(self, payload: Any) -> bool | None:
         self.accepts_call = _decider(self.version, self.name, answer=False)

@@ -136,12 +136,23 @@ class Ocpp(Lifecycle):
         if item.opcode != 1:
             faults = [*(faults or []), ("ocpp.binary_message", "the WebSocket opcode is 2 (binary)")]
         session = connection.session or self._session(connection, item, out)
+        side = item.side
+        call: OcppMessage | None = None
+        request: Any = None
+        request_id, request_ns, latency_ns = 0, 0, -1
+        transaction: str | None = None
+        if kind == "CALLRESULT" and side != "unknown":
+            call = connection.calls[_OTHER[side]].take(unique_id)
+            if call is not None:  # as in _pair, which would set these one by one in a finished message
+                action, transaction = call.action, call.transaction
+                request, request_id, request_ns = call.payload, call.message_id, call.ts_ns
+                latency_ns = item.ts_ns - request_ns
         message = OcppMessage(
             packet * MESSAGES_PER_PACKET + ordinal,
             item.connection,
             connection.station,
             connection.version,
-            item.side,
+            side,
             item.ts_ns,
             packet,
             item.position,
@@ -154,12 +165,12 @@ class Ocpp(Lifecycle):
             item.compressed,
             error_code,
             description,
+            request,
+            request_id,
+            request_ns,
+            latency_ns,
             None,
-            0,
-            0,
-            -1,
-            None,
-            None,
+            transaction,
             connection.version_inferred,
             session,
         )
@@ -190,14 +201,17 @@ class Ocpp(Lifecycle):
                 if odd is not None:
                     self._note(message, odd, out)
         elif kind == "CALLRESULT":
-            call = self._pair(connection, message, out)
+            if call is None:
+                call = self._pair(connection, message, out)
             if call is not None:
                 entry = connection.actions.get(call.action) or actions.table(call.version).get(call.action)
                 if entry is not None:
                     if entry.answer_path is not None:
                         message.transaction = transaction_in(payload, entry.answer_path)
                     if validate:
-                        message.schema_valid = valid = entry.accepts_answer(payload)
+                        # Most answers are empty, and all empty ones of an action are alike.
+                        valid = entry.accepts_answer(payload) if payload else entry.accepts_empty_answer()
+                        message.schema_valid = valid
                         if not valid:
                             self._refused(connection, entry, message, True, out)
                     if entry.learn_answer is not None:
