@@ -301,6 +301,9 @@ ANSWERED_CALLS: Final = 64
 STATIONS: Final = 20_000
 """Stations whose session is kept; beyond it the one that connected longest ago goes. About 3 kB each."""
 
+LINES_PER_ADDRESS: Final = 16
+"""Connections of one client address that are remembered, to tell a reconnect from another station behind it."""
+
 CONFIGURATION_KEYS: Final = 2_000
 """Configuration values learned from one station; a full 2.x device model report has about 1,000."""
 

@@ -18,12 +18,14 @@ class Connection:
     """State of one connection; forgotten when the connection closes."""
 
     __slots__ = (
-        "actions", "calls", "foreign", "inference", "is_ocpp", "left_out", "lossy", "negotiated", "noted_schemas",
-        "ordinal", "packet", "revisited", "session", "station", "upgraded", "version", "version_inferred",
+        "actions", "calls", "foreign", "guessed", "inference", "is_ocpp", "left_out", "lossy", "negotiated",
+        "noted_schemas", "ordinal", "packet", "revisited", "session", "station", "upgraded", "version",
+        "version_inferred",
     )  # fmt: skip
 
     def __init__(self, station: str) -> None:
         self.station = station
+        self.guessed = False  # that station, from its address alone
         self.version = ""
         self.version_inferred = False
         self.negotiated = False  # an OCPP subprotocol was agreed

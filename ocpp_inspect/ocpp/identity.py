@@ -1,13 +1,16 @@
 """The path of an upgrade, or the endpoints of a connection, in; the identity of the station out.
 
 The identity is the last path segment of the URL, percent-decoded (J16 §3.1.1; P4-201 §3.1.1). A connection whose
-upgrade was not captured takes the identity that the same addresses had earlier, if only one did; else `addr:port`.
+upgrade was not captured takes the identity that the same addresses had earlier, if only one did and that connection
+has ended; else `addr:port`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from ocpp_inspect import limits
 
@@ -31,6 +34,23 @@ def station_from_path(path: str) -> str:
     return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
 
 
+class _Line(msgspec.Struct):
+    """One connection whose upgrade named a station: from which port, between which positions it was open."""
+
+    port: int
+    opened: int
+    closed: int = _NEVER
+
+
+class _Address(msgspec.Struct):
+    """What is known of one client address."""
+
+    station: str
+    since: int
+    shared: int = _NEVER  # with other stations, since then
+    lines: list[_Line] = []
+
+
 class Identities:
     """What was learned about which station speaks from which address, and from which packet on.
 
@@ -41,26 +61,41 @@ class Identities:
     __slots__ = ("_known", "_limit")
 
     def __init__(self, limit: int = limits.STATIONS) -> None:
-        # address → [station, known since, shared with other stations since]
-        self._known: dict[tuple[str, str, int], tuple[str, int, int]] = {}
+        self._known: dict[tuple[str, str, int], _Address] = {}
         self._limit = limit
 
     def learn(self, endpoints: Endpoints, station: str, position: int = 0) -> None:
         """Remember that `station` upgraded a connection between these endpoints in the packet at `position`."""
         key = (endpoints[0], endpoints[2], endpoints[3])
-        earlier, since, shared = self._known.pop(key, (station, position, _NEVER))
-        self._known[key] = (earlier, since, shared if earlier == station else min(shared, position))
+        known = self._known.pop(key, None) or _Address(station, position)
+        self._known[key] = known
+        if known.station != station:
+            known.shared = min(known.shared, position)
+        known.lines.append(_Line(endpoints[1], position))
+        if len(known.lines) > limits.LINES_PER_ADDRESS:
+            closed = [line for line in known.lines if line.closed != _NEVER]
+            known.lines.remove(min(closed or known.lines, key=lambda line: line.closed))
         if len(self._known) > self._limit:
             del self._known[next(iter(self._known))]
 
+    def leave(self, endpoints: Endpoints, position: int) -> None:
+        """Remember that the connection between these endpoints ended in the packet at `position`."""
+        known = self._known.get((endpoints[0], endpoints[2], endpoints[3]))
+        for line in known.lines if known is not None else ():
+            if line.port == endpoints[1] and line.opened < position < line.closed:
+                line.closed = position
+
     def recall(self, endpoints: Endpoints, position: int = _NEVER - 1, *, names_port: bool = True) -> str:
-        """The only station known at the client's address when `position` came, else address and port of the client."""
-        station, since, shared = self._known.get((endpoints[0], endpoints[2], endpoints[3]), ("", 0, 0))
-        if since <= position < shared:
-            return station
-        if not names_port:
-            return endpoints[0]
-        return address(endpoints)
+        """The only station known at the client's address when `position` came, else address and port of the client.
+
+        A station has one connection at a time: beside another one that is open, this is perhaps another station.
+        """
+        known = self._known.get((endpoints[0], endpoints[2], endpoints[3]))
+        if known is not None and known.since <= position < known.shared:
+            others = (line for line in known.lines if line.port != endpoints[1])
+            if not any(line.opened <= position < line.closed for line in others):
+                return known.station
+        return address(endpoints) if names_port else endpoints[0]
 
 
 def address(endpoints: Endpoints) -> str:

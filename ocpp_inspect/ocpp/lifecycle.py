@@ -21,7 +21,7 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.ocpp import actions, frame, text, version
 from ocpp_inspect.ocpp.connection import Connection
-from ocpp_inspect.ocpp.identity import Endpoints, Identities, station_from_path
+from ocpp_inspect.ocpp.identity import Endpoints, Identities, address, station_from_path
 from ocpp_inspect.ocpp.pairing import Calls
 from ocpp_inspect.ocpp.session import Session
 
@@ -60,16 +60,22 @@ class Lifecycle:
         self._identities = Identities(station_limit)
         self._learns_addresses = learns_addresses
 
-    def learn_address(self, client: str, server: str, server_port: int, station: str, position: int) -> None:
+    def learn_address(self, endpoints: Endpoints, station: str, position: int) -> None:
         """A request to upgrade in the packet at `position`: an address that serves several stations names none."""
-        self._identities.learn((client, 0, server, server_port), station, position)
+        self._identities.learn(endpoints, station, position)
+
+    def leave_address(self, endpoints: Endpoints, position: int) -> None:
+        """A FIN or RST between these endpoints in the packet at `position`: the station may come back on another."""
+        self._identities.leave(endpoints, position)
 
     def session(self, station: str) -> Session | None:
         """The live state of a station, None when nothing was seen of it."""
         return self._sessions.get(station)
 
     def _open(self, item: WsItem, out: list[OcppItem]) -> Connection:
-        connection = Connection(self._station_of(item))
+        endpoints = self._endpoints(item.connection, item.position) if self._endpoints is not None else None
+        connection = Connection(self._identities.recall(endpoints, item.position) if endpoints is not None else "")
+        connection.guessed = endpoints is not None and connection.station != address(endpoints)
         if self._open_calls_limit != limits.OPEN_CALLS:
             connection.calls = {"station": Calls(self._open_calls_limit), "csms": Calls(self._open_calls_limit)}
         self._connections[item.connection] = connection
@@ -215,7 +221,8 @@ class Lifecycle:
         connection = self._connections.get(item.connection) or self._open(item, out)
         station = station_from_path(item.path)
         if station:
-            connection.station = station
+            connection.station, connection.guessed = station, False
+            self._doubt_guesses(station, item, out)
             if item.client and self._learns_addresses:
                 ends = (item.client, item.client_port, item.server, item.server_port)
                 self._identities.learn(ends, station, item.position)
@@ -250,6 +257,15 @@ class Lifecycle:
         connection.version = found
         connection.actions = actions.table(found)
 
+    def _doubt_guesses(self, station: str, item: Upgrade, out: list[OcppItem]) -> None:
+        """The station itself comes, and a connection that was taken for its own is open: perhaps it is another's."""
+        session = self._sessions.get(station)
+        for number in session.connections if session is not None else ():
+            other = self._connections.get(number)
+            if other is not None and other.guessed and number != item.connection:
+                at = item.ts_ns, item.packet, item.position
+                out.append(Loss(number, "unknown", *at, "joined_midway", station=station))
+
     def _offered(self, connection: Connection, item: Upgrade) -> None:
         """No subprotocol was agreed, or the answer was not seen: take the only one that the station offered."""
         found = {version.from_token(token)[0] for token in item.offered}
@@ -273,6 +289,8 @@ class Lifecycle:
             self.counters.ocpp_connections += 1
         else:
             self.counters.not_ocpp_connections += 1
+        if self._learns_addresses and item.close_kind in ("fin", "rst"):
+            self._identities.leave((item.client, item.client_port, item.server, item.server_port), item.position)
         # Idle expiry and the end of the capture prove nothing about the CALLs that are open.
         if item.close_kind in ("fin", "rst", "reuse"):
             for calls in connection.calls.values():

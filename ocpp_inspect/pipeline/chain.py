@@ -45,7 +45,9 @@ class Chain:
         self.engine = self.streams.engine
         self._is_first = index == 0
         # With one worker too: which station an address has is then learned from the same packets.
-        self._sharder = Sharder(index, count, station_from_path, self.ocpp.learn_address, self.tls.keys)
+        self._sharder = Sharder(
+            index, count, station_from_path, self.ocpp.learn_address, self.ocpp.leave_address, self.tls.keys
+        )
         self._last: SegmentBatch | None = None
         self._last_ns = 0
 

@@ -44,8 +44,12 @@ _FLAGS: Final = _COLUMNS.index("flags")
 _FLOW: Final = _COLUMNS.index("flow")
 _POSITION: Final = _COLUMNS.index("position")
 
-Learn = Callable[[str, str, int, str, int], None]
-"""Called with (client, server, server_port, station, position) for every upgrade request seen, own or not."""
+Endpoints = tuple[str, int, str, int]
+Learn = Callable[[Endpoints, str, int], None]
+"""Called with ((client, port, server, port), station, position) for every upgrade request seen, own or not."""
+Leave = Callable[[Endpoints, int], None]
+"""Called with (endpoints, position) for every FIN or RST, twice: it is not known here which end is the client."""
+_ENDING: Final = 1 | 4
 
 
 class _Held:
@@ -65,8 +69,8 @@ class _Held:
 class Sharder:
     """Selects the segments of worker `index` of `count`.
 
-    `station_from_path` is the ocpp room's reading of a request path; `learn` tells it which station an address has.
-    `keys` are those that the worker's tls room has.
+    `station_from_path` is the ocpp room's reading of a request path; `learn` tells it which station an address has,
+    `leave` which connections ended. `keys` are those that the worker's tls room has.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Sharder:
         count: int,
         station_from_path: Callable[[str], str],
         learn: Learn,
+        leave: Leave,
         keys: Keys | None = None,
     ) -> None:
         self._keys = keys if keys is not None else Keys()
@@ -83,6 +88,7 @@ class Sharder:
         self._count = count
         self._station_from_path = station_from_path
         self._learn = learn
+        self._leave = leave
         self._owner: Int64 = np.full(1024, _UNDECIDED, dtype=np.int64)
         self._flows: dict[int, Flow] = {}
         self._held: dict[int, _Held] = {}
@@ -114,6 +120,10 @@ class Sharder:
             owner = owner.copy()
             for row in np.flatnonzero(odd).tolist():
                 owner[row] = self._decide_row(batch, row, int(pair[row]), released)
+        for row in np.flatnonzero(batch.flags & _ENDING).tolist():
+            flow, position = self._flows[int(pair[row])], int(batch.position[row])
+            self._leave((flow.a, flow.a_port, flow.b, flow.b_port), position)
+            self._leave((flow.b, flow.b_port, flow.a, flow.a_port), position)
         if self._count == 1:
             return batch
         mine = owner == self._index
@@ -213,9 +223,10 @@ class Sharder:
     def _owner_by_path(self, flow: Flow, direction: int, path: str, position: int) -> int:
         """The owner of the station in the path of a request; its address is learned."""
         station = self._station_from_path(path)
-        client, server, port = (flow.a, flow.b, flow.b_port) if direction == 0 else (flow.b, flow.a, flow.a_port)
+        ends = (flow.a, flow.a_port, flow.b, flow.b_port)
+        client, client_port, server, port = ends if direction == 0 else (*ends[2:], *ends[:2])
         if station:
-            self._learn(client, server, port, station, position)
+            self._learn((client, client_port, server, port), station, position)
         owner = self._deal(self._worker_of_station, station)
         if len(self._owner_of_address) >= STATIONS:
             del self._owner_of_address[next(iter(self._owner_of_address))]

@@ -86,7 +86,7 @@ class StreamChain:
     def name_connection(self, connection: int, station: str, position: int) -> None:
         """Say whose connection it is, where no handshake tells it: the station's name stands for its address."""
         self._endpoints[connection] = (station, 0, "log", 0)
-        self.ocpp.learn_address(station, "log", 0, station, position)
+        self.ocpp.learn_address(self._endpoints[connection], station, position)
 
     def feed_batch(
         self,

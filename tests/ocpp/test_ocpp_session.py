@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ocpp_transcript import anomalies, closed, items, message, messages, names, run
 
+from ocpp_inspect import limits
 from ocpp_inspect.model import ConnectionClosed, Loss, Upgrade
 from ocpp_inspect.ocpp import Ocpp, station_from_path
 from ocpp_inspect.ocpp.aliases import ALIASES
@@ -53,17 +54,60 @@ def test_an_identity_is_always_printable_and_bounded(path: str) -> None:
     assert len(station) <= 255
 
 
+BEAT = b'[2,"1","Heartbeat",{}]'
+
+
+def behind_one_address() -> Ocpp:
+    return Ocpp(endpoints=lambda number, _: ("10.0.0.7", 40000 + number, "10.0.0.1", 80))
+
+
 def test_a_connection_without_its_upgrade_takes_the_only_station_of_its_address() -> None:
-    room = Ocpp(endpoints=lambda number, _: ("10.0.0.7", 50000 + number, "10.0.0.1", 80))
-    before = room.feed([message(1, "station", b'[2,"1","Heartbeat",{}]', 5)])
-    assert messages(before)[0].station == "10.0.0.7:50005"
+    room = behind_one_address()
+    before = room.feed([message(1, "station", BEAT, 5)])
+    assert messages(before)[0].station == "10.0.0.7:40005"
     room.feed(items("== 1\n-- upgrade /ocpp/CP1 ocpp1.6"))
-    loss = Loss(6, "unknown", 0, 3, 3, "joined_midway")
-    found = room.feed([loss, message(4, "station", b'[2,"1","Heartbeat",{}]', 6), closed(6, 9, "end")])
+    room.feed([closed(1, 3, "fin")])
+    loss = Loss(6, "unknown", 0, 4, 4, "joined_midway")
+    found = room.feed([loss, message(5, "station", BEAT, 6), closed(6, 9, "end")])
     assert [each.station for each in found] == ["CP1"] * 3
     room.feed(items("== 2\n-- upgrade /ocpp/CP2 ocpp1.6"))  # now the address has two stations
-    assert messages(room.feed([message(12, "station", b'[2,"1","Heartbeat",{}]', 7)]))[0].station == "10.0.0.7:50007"
+    assert messages(room.feed([message(12, "station", BEAT, 7)]))[0].station == "10.0.0.7:40007"
     assert Identities().recall(("fe80::1", 1, "x", 2)) == "[fe80::1]:1"
+
+
+def test_beside_a_connection_of_the_station_it_is_perhaps_another_one() -> None:
+    room = behind_one_address()
+    room.feed(items("== 1\n-- upgrade /ocpp/CP1 ocpp1.6"))
+    assert messages(room.feed([message(4, "station", BEAT, 6)]))[0].station == "10.0.0.7:40006"
+    assert messages(room.feed([message(5, "station", BEAT, 1)]))[0].station == "CP1"
+
+
+def test_a_guess_is_doubted_when_the_station_itself_comes() -> None:
+    room = behind_one_address()
+    room.feed([*items("== 1\n-- upgrade /ocpp/CP1 ocpp1.6"), closed(1, 3, "fin")])
+    assert messages(room.feed([message(4, "station", BEAT, 6)]))[0].station == "CP1"
+    upgrade = next(item for item in items("== 2\n-- upgrade /ocpp/CP1 ocpp1.6") if type(item) is Upgrade)
+    (loss,) = [item for item in room.feed([upgrade]) if type(item) is Loss]
+    assert (loss.connection, loss.station, loss.cause) == (6, "CP1", "joined_midway")
+
+
+def test_how_long_a_line_is_open_is_told_by_positions() -> None:
+    """Whatever the order in which workers learn it."""
+    known = Identities()
+    known.learn(("10.0.0.7", 1, "10.0.0.1", 80), "CP1", 10)
+    known.leave(("10.0.0.7", 1, "10.0.0.1", 80), 20)
+    known.leave(("10.0.0.7", 1, "10.0.0.1", 80), 30)  # the FIN of the other side
+    known.leave(("10.0.0.9", 1, "10.0.0.1", 80), 12)
+    other = ("10.0.0.7", 2, "10.0.0.1", 80)
+    assert [known.recall(other, at) for at in (9, 10, 19, 20)] == ["10.0.0.7:2", "10.0.0.7:2", "10.0.0.7:2", "CP1"]
+    assert known.recall(("10.0.0.7", 1, "10.0.0.1", 80), 15) == "CP1"
+    for port in range(3, 3 + 2 * limits.LINES_PER_ADDRESS):  # those that are open stay longest
+        known.learn(("10.0.0.7", port, "10.0.0.1", 80), "CP1", 40)
+        if port > 3:
+            known.leave(("10.0.0.7", port, "10.0.0.1", 80), 50)
+    assert known.recall(other, 60) == "10.0.0.7:2"
+    known.leave(("10.0.0.7", 3, "10.0.0.1", 80), 70)
+    assert known.recall(other, 70) == "CP1"
 
 
 def test_the_state_of_a_station_survives_a_reconnect() -> None:

@@ -72,7 +72,7 @@ def run(segments: list[Segment], sizes: list[int], flows: dict[int, Flow]) -> li
     """Per worker: (pair, position, payload) of what it got."""
     got: list[list[tuple[int, int, bytes]]] = []
     for index in range(WORKERS):
-        sharder = Sharder(index, WORKERS, lambda path: path.rsplit("/", 1)[-1], lambda *_: None)
+        sharder = Sharder(index, WORKERS, lambda path: path.rsplit("/", 1)[-1], lambda *_: None, lambda *_: None)
         parts = [sharder.select(batch) for batch in batches(segments, sizes, flows)]
         rest = sharder.finish(parts[-1] if parts else None)
         if rest is not None:
@@ -171,7 +171,7 @@ def test_a_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ocpp_inspect.pipeline.shard.HELD_CONNECTIONS", 10)
     flows = flows_of(range(50))
     segments = [(pair, 0, SYN, 1, b"") for pair in range(50)]
-    sharder = Sharder(0, WORKERS, str, lambda *_: None)
+    sharder = Sharder(0, WORKERS, str, lambda *_: None, lambda *_: None)
     for batch in batches(segments, [], flows):
         sharder.select(batch)
     assert len(sharder._held) == 10
