@@ -298,6 +298,8 @@ class Connection:
             self._doubt(segment, 1 - segment.direction)
         if start > own.next and not own.is_started:
             # Joined midway: what we know is only the peer's last ACK, and octets were in flight then.
+            if own.acked > own.next:  # they came, but not before us
+                self._doubt(segment, segment.direction)
             own.begin(seq)
             own.answered -= start - own.next
             own.acked = start = own.next

@@ -233,6 +233,14 @@ def test_a_question_that_was_recorded_behind_its_answer_is_doubted() -> None:
     assert tell(*midway)[1:6] == ["1: < 0 a", "2: > doubted", "2: < 1 b", "3: < doubted", "3: > 0 two?"]
 
 
+def test_octets_in_flight_when_we_joined_are_doubted_when_they_were_acknowledged() -> None:
+    story = [Seg(0, "A", 101, 501, b"a"), Seg(0, "A", 102, 509, b"b"), down(8, b"c", 2)]
+    assert tell(*story)[1:] == [
+        "1: > 0 a", "2: < doubted", "2: > 1 b", "3: < doubted", "3: < 0 c", "3: closed end by None lost 0",
+    ]  # fmt: skip
+    assert "doubted" not in str(tell(Seg(0, "A", 101, 501, b"a"), down(8, b"c", 2)))
+
+
 def test_the_last_segment_that_shows_all_before_it_is_told() -> None:
     def heard(*segments: Seg) -> tuple[int, int] | None:
         """In ms; of both lanes, which must agree: the columns take what comes behind the handshake."""
