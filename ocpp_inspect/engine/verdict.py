@@ -142,8 +142,11 @@ class Judge:
     def _is_doubtful(self, wait: Wait, m: OcppItem, st: StationState) -> bool:
         if st.blind and self.is_hidden(wait, m.connection, st.blind.get(m.connection, ())):
             return True
-        if st.torn and st.torn.get(m.connection) == m.position:
-            return True  # it waited behind the lost bytes: its answer may have been read before it
+        if m.connection in st.torn:
+            # It waited behind the lost bytes, or for where frames begin: its answer may have been read before it.
+            other_ns = st.heard[OTHER.get(getattr(m, "side", ""), "unknown")].get(m.connection, 0)
+            if st.torn[m.connection] == m.position or other_ns > m.ts_ns:
+                return True
         within = self.within
         return st.config_uncertain and within is not None and bool(within.config) and within.config not in st.sure
 

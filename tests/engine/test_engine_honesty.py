@@ -114,6 +114,17 @@ def test_a_call_that_waited_behind_lost_bytes_may_have_been_answered_before() ->
     assert verdicts([loss, traffic.call(0)], UNANSWERED) == ["violation"]
 
 
+def test_a_call_that_is_older_than_what_was_read_of_the_other_side_may_have_been_answered() -> None:
+    """Each side finds where its frames begin by itself, when we joined in mid-session."""
+    traffic = Traffic()
+    joined, heard, late, on_time = (
+        traffic.loss(5, "unknown", "joined_midway"), traffic.call(5), traffic.call(4, side="csms"),
+        traffic.call(6, side="csms"),
+    )  # fmt: skip
+    assert verdicts([joined, heard, late, traffic.call(60)], UNANSWERED)[0] == "inconclusive"  # due after 34 s
+    assert verdicts([joined, heard, on_time, traffic.call(60)], UNANSWERED)[1] == "violation"  # after 36 s
+
+
 def test_a_loss_of_another_connection_or_station_changes_nothing() -> None:
     traffic, other, stranger = Traffic(), Traffic(connection=2), Traffic("CP2", 3)
     assert verdicts([traffic.call(0), other.loss(1), stranger.loss(1)], UNANSWERED) == ["violation"]
