@@ -282,10 +282,22 @@ XML_DEPTH: Final = 32
 """Deepest nesting of elements: the deepest OCPP message (SetChargingProfile) has 8."""
 
 XML_ELEMENTS: Final = 100_000
-"""Elements of one document (about 30 MB as objects): a local list of 20,000 entries."""
+"""Elements of one document (about 30 MB as objects, half a second): a local list of 20,000 entries."""
+
+XML_ELEMENTS_PACKED: Final = 1_000
+"""Elements of a compressed document, and two more for each of its octets: a kilobyte of gzip can hold a million."""
 
 XML_ATTRIBUTES: Final = 32
 """Attributes of one element; OCPP has none, envelopes have two."""
+
+XML_TAG_BYTES: Final = 8 * 1024
+"""Longest start tag, namespaces included: expat writes the one of each attribute out before anybody can count them."""
+
+XML_NAME_CHARACTERS: Final = 512
+"""Longest name of an element or attribute with its namespace: each element holds a copy."""
+
+SOAP_UNPACKED_BYTES: Final = 64 * 1024
+"""Octets that a compressed body may have when unpacked, however small it is; beyond it INFLATE_RATIO counts."""
 
 # --- ocpp ------------------------------------------------------------------------------------------------------
 

@@ -39,13 +39,14 @@ def unpack(head: Head, octets: bytes) -> tuple[bytes, str, str]:
         return b"", "soap.unknown_encoding", f"the Content-Encoding is '{', '.join(methods)[:80]}'"
     # RFC 9110 §8.4.1.2: deflate is the zlib format, but some send the bare stream.
     is_bare = methods[0] == "deflate" and not (octets[0] & 0x0F == 8 and int.from_bytes(octets[:2], "big") % 31 == 0)
+    most = min(limits.SOAP_BODY_BYTES, max(limits.SOAP_UNPACKED_BYTES, limits.INFLATE_RATIO * len(octets)))
     stream = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
     try:
-        found = stream.decompress(octets, limits.SOAP_BODY_BYTES + 1)
+        found = stream.decompress(octets, most + 1)
     except zlib.error as error:
         return b"", "soap.inflate_failed", f"{methods[0]}: {error}"
-    if len(found) > limits.SOAP_BODY_BYTES:
-        return b"", "soap.body_too_long", f"more than {limits.SOAP_BODY_BYTES} octets when unpacked"
+    if len(found) > most:
+        return b"", "soap.body_too_long", f"{len(octets)} octets are more than {most} when unpacked"
     if not stream.eof:
         return b"", "soap.inflate_failed", f"{methods[0]}: the compressed data is cut"
     return found, "", ""

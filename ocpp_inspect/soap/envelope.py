@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ocpp_inspect import catalogue
+from ocpp_inspect import catalogue, limits
 from ocpp_inspect.model import Side, SoapValue
 from ocpp_inspect.soap.xml import Element, XmlError, read_xml
 
@@ -70,11 +70,11 @@ class Envelope(msgspec.Struct):
         return self.subcode or self.code
 
 
-def read_envelope(octets: bytes, charset: str = "") -> Envelope:
-    """Take a document apart; whatever it is, this returns."""
+def read_envelope(octets: bytes, charset: str = "", most: int = limits.XML_ELEMENTS) -> Envelope:
+    """Take a document of at most `most` elements apart; whatever it is, this returns."""
     found = Envelope(faults=[])
     try:
-        root = read_xml(octets, charset)
+        root = read_xml(octets, charset, most)
     except XmlError as error:
         found.faults.append((error.name, error.detail))
         found.is_ocpp = _NAMES_OCPP.search(octets[:4096]) is not None

@@ -334,7 +334,10 @@ class Reader:
         if self._read is not None and self._read[0] is body:
             return self._read[1:]
         octets, name, detail = unpack(head, body.excerpt)
-        envelope = read_envelope(octets, charset(head)) if octets else Envelope(faults=[])
+        most = limits.XML_ELEMENTS
+        if octets is not body.excerpt:  # it was packed
+            most = min(most, limits.XML_ELEMENTS_PACKED + 2 * len(body.excerpt))
+        envelope = read_envelope(octets, charset(head), most) if octets else Envelope(faults=[])
         self._read = body, envelope, octets or body.excerpt[:_KEPT_BYTES], [(name, detail)] if name else []
         return self._read[1:]
 

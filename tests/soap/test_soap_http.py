@@ -271,6 +271,8 @@ def test_broken_http_is_told_and_reading_goes_on() -> None:
         ("gzip", HEARTBEAT, "soap.inflate_failed"),
         ("gzip", gzip.compress(HEARTBEAT)[:-9], "soap.inflate_failed"),
         ("gzip", gzip.compress(b" " * (limits.SOAP_BODY_BYTES + 1)), "soap.body_too_long"),
+        ("gzip", gzip.compress(b" " * (limits.SOAP_UNPACKED_BYTES + 1)), "soap.body_too_long"),
+        ("gzip", gzip.compress(b"<a>" + b"<b/>" * 3000), "soap.xml_limit"),
     ],
 )
 def test_bodies_that_cannot_be_unpacked(encoding: str, body: bytes, name: str) -> None:

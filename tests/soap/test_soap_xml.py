@@ -50,6 +50,18 @@ def test_a_bomb_of_entities_costs_nothing() -> None:
         (b"<a>" * 1_000_000, "soap.xml_limit"),
         (b"<a>" + b"<b/>" * limits.XML_ELEMENTS + b"</a>", "soap.xml_limit"),
         (b"<a " + b" ".join(b"x%d='1'" % n for n in range(limits.XML_ATTRIBUTES + 1)) + b"/>", "soap.xml_limit"),
+        (b"<a " + b" " * limits.XML_TAG_BYTES + b"/>", "soap.xml_limit"),
+        (b'<a xmlns:x="u">' + b"<b " + b" ".join(b"x:a%d='>'" % n for n in range(9000)) + b"/></a>", "soap.xml_limit"),
+        (
+            b'<a xmlns:x="urn:'
+            + b"x" * 1_000_000
+            + b'"><b '
+            + b" ".join(b"x:a%d=''" % n for n in range(900))
+            + b"/></a>",
+            "soap.xml_limit",
+        ),
+        (b'<a xmlns="urn:' + b"x" * limits.XML_NAME_CHARACTERS + b'"/>', "soap.xml_limit"),
+        (b'<a xmlns:x="urn:' + b"x" * limits.XML_NAME_CHARACTERS + b'" x:b=""/>', "soap.xml_limit"),
         (b"", "soap.not_xml"),
         (b"<a>&nbsp;</a>", "soap.not_xml"),
         (b"<a>&b;</a>", "soap.not_xml"),
@@ -61,13 +73,34 @@ def test_a_bomb_of_entities_costs_nothing() -> None:
         (b'<?xml version="1.0" encoding="no-such-thing"?><a/>', "soap.not_xml"),
         (b'<?xml version="1.0" encoding="rot13"?><a/>', "soap.not_xml"),
         (b'<?xml version="1.0" encoding="utf-7"?><a/>', "soap.not_xml"),
+        (b'<?xml version="1.0" encoding="punycode"?><a/>', "soap.not_xml"),
+        (b"\xff\xfe<\x00a", "soap.not_xml"),
     ],
 )
 def test_what_is_refused(document: bytes, name: str) -> None:
     assert refused(document) == name
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "utf-8-sig"])
+def test_long_text_is_no_long_tag() -> None:
+    text = b"=" * (3 * limits.XML_TAG_BYTES)
+    assert read_xml(b"<a><!-- " + text + b" --><b c='1'>" + text + b"</b></a>").children[0].text == text.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"), [("utf-16", 9000), ("utf-16-le", 9000), ("iso-8859-1", 9000), ("cp037", 9000)]
+)
+def test_no_encoding_hides_a_long_tag(name: str, attributes: int) -> None:
+    """expat writes the namespace of each attribute out: with a long one that is a bomb."""
+    tag = "<b " + " ".join(f"x:a{number}='\u3c00'" for number in range(attributes)) + "/>"
+    document = f"<?xml version='1.0' encoding='{name}'?><a xmlns:x='urn:{'x' * 5000}'>{tag}</a>"
+    tracemalloc.start()
+    assert refused(document.encode(name, "replace")) in ("soap.xml_limit", "soap.not_xml")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1", "utf-8-sig", "cp1252"])
 def test_encodings(encoding: str) -> None:
     named = encoding.removesuffix("-sig")
     document = f'<?xml version="1.0" encoding="{named}"?><a>Kühl &amp; fein</a>'.encode(encoding)
