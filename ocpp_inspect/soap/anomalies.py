@@ -16,6 +16,7 @@ ANOMALIES: Final[dict[str, str]] = {
     "soap.unanswered": "The connection ended before the HTTP request on it was answered.",
     "soap.given_up": "The sender of a request ended the connection after waiting long for its answer.",
     "soap.cut_message": "The connection was closed in the middle of a SOAP message.",
+    "soap.relayed": "A request was seen again while it was unanswered, on its way to another server; it was left out.",
     "soap.answer_without_request": "An HTTP response belongs to no request of its connection.",
     # --- XML
     "soap.not_xml": "The body is not well-formed XML; the detail says where and why.",

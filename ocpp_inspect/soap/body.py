@@ -11,6 +11,8 @@ from ocpp_inspect.http import Head
 
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([A-Za-z0-9._-]{1,40})', re.IGNORECASE)
 _PASSWORD: Final = re.compile(rb"(<(?:[\w.-]+:)?Password\b[^>]*>)[^<]*(?=<)")
+_ROOT: Final = re.compile(rb"<\?xml|<(?:[\w.-]{1,60}:)?Envelope\b")
+_END_OF_ROOT: Final = re.compile(rb"</(?:[\w.-]{1,60}:)?Envelope\s*>")
 _XML_TYPES: Final = ("application/soap+xml", "text/xml", "application/xml", "multipart/related", "")
 
 
@@ -50,6 +52,15 @@ def unpack(head: Head, octets: bytes) -> tuple[bytes, str, str]:
     if not stream.eof:
         return b"", "soap.inflate_failed", f"{methods[0]}: the compressed data is cut"
     return found, "", ""
+
+
+def root_part(head: Head, octets: bytes) -> bytes:
+    """The envelope in a body of several parts (SOAP with attachments, MTOM); any other body as it is."""
+    if content_type(head) != "multipart/related":
+        return octets
+    start = _ROOT.search(octets)
+    end = _END_OF_ROOT.search(octets, start.start()) if start is not None else None
+    return octets[start.start() : end.end()] if start is not None and end is not None else octets
 
 
 def masked(octets: bytes) -> bytes:

@@ -41,6 +41,7 @@ class Dialogue(msgspec.Struct):
     undecodable: int = 0
     lost_bytes: int = 0
     is_tls: bool = False
+    open_ids: dict[str, Address] = msgspec.field(default_factory=dict)  # MessageID without an answer → who was asked
     reported: Counter[str] = msgspec.field(default_factory=Counter)
 
 
@@ -57,15 +58,18 @@ class Context:
         self._by_client: dict[tuple[str, str, int], str] = {}  # (client, server, port) → station, "" when several
         self._by_listener: dict[Address, str] = {}  # where a station was called, or said that it listens
         self._said: dict[Address, str] = {}  # the same, by what stations say of themselves alone
-        self._servers: dict[Address, None] = {}  # where a CSMS listens
+        self._servers: dict[Address, str] = {}  # where a CSMS listens → the path that was asked for last
         self._heard: dict[Address, None] = {}  # listeners whose answers are captured
 
     # ------------------------------------------------------------------------------------------------ addresses
 
-    def learn_client(self, client: str, server: Address, station: str) -> None:
+    def learn_client(self, client: str, server: Address, path: str, station: str) -> None:
         """A station called a CSMS from there."""
         self._note(self._by_client, (client, *server), station)
-        _keep(self._servers, server)
+        self._servers.pop(server, None)
+        self._servers[server] = path
+        if len(self._servers) > limits.SOAP_STATIONS:
+            del self._servers[next(iter(self._servers))]
 
     def learn_listener(self, listener: Address, station: str, *, is_own_word: bool = False) -> None:
         """A station listens there."""
@@ -89,14 +93,19 @@ class Context:
         """Whether a CSMS listens there."""
         return address in self._servers
 
+    def is_asked_at(self, address: Address, path: str) -> bool:
+        """Whether OCPP was asked for at this path of a CSMS, or at this listener of a station."""
+        return address in self._by_listener or self._servers.get(address) == path
+
     def is_listener(self, address: Address) -> bool:
         """Whether a station listens there."""
         return address in self._by_listener
 
     def hear(self, listener: Address) -> None:
         """Octets that a listener sent were captured."""
-        if listener not in self._heard:
-            _keep(self._heard, listener)
+        self._heard[listener] = None
+        if len(self._heard) > limits.SOAP_STATIONS:
+            del self._heard[next(iter(self._heard))]
 
     def is_heard(self, listener: Address) -> bool:
         """Whether what a listener sends is captured at all."""
@@ -186,12 +195,6 @@ class Context:
         self.items.append(
             Loss(dialogue.number, side, *place, cause, octets, messages, dialogue.station)  # type: ignore[arg-type]
         )
-
-
-def _keep(table: dict[Address, None], address: Address) -> None:
-    table[address] = None
-    if len(table) > limits.SOAP_STATIONS:
-        del table[next(iter(table))]
 
 
 def listener_of(url: str) -> Address | None:

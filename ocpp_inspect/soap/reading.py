@@ -10,7 +10,7 @@ import msgspec
 from ocpp_inspect import limits
 from ocpp_inspect.http import BodyEnd, Head
 from ocpp_inspect.model import Kind, Side, SoapFacts, SoapMessage
-from ocpp_inspect.soap.body import charset, content_type, masked, may_be_xml, unpack
+from ocpp_inspect.soap.body import charset, content_type, masked, may_be_xml, root_part, unpack
 from ocpp_inspect.soap.connection import Connection, Exchange, Place
 from ocpp_inspect.soap.context import Context, Dialogue, listener_of
 from ocpp_inspect.soap.envelope import (
@@ -24,6 +24,7 @@ from ocpp_inspect.soap.envelope import (
 
 _OTHER: Final[dict[Side, Side]] = {"station": "csms", "csms": "station", "unknown": "unknown"}
 _PATIENCE_NS: Final = 5 * 10**9  # a connection that ends earlier was perhaps just reset
+_LEFT_OUT: Final = object()  # the content of an exchange that another one has told
 _KEPT_BYTES: Final = 512  # of a body that is no XML
 
 
@@ -63,11 +64,29 @@ class Reader:
             self._skipped(connection, body, connection.client, place)
             return True
         envelope, octets, faults = self._open(exchange.head, body)
-        if not (envelope.is_ocpp or (is_known and (envelope.faults or faults) and may_be_xml(exchange.head))):
-            return False
-        if not body.octets and not envelope.is_ocpp:
-            return False
+        if not envelope.is_ocpp:
+            # What is no SOAP at all is OCPP gone wrong, where OCPP is expected; another service's envelope is not.
+            _, _, server, port = connection.ends()
+            is_expected = connection.is_ocpp or self._context.is_asked_at((server, port), exchange.head.target)
+            is_broken = bool(envelope.faults or faults) and not envelope.soap_version and body.octets
+            if not (is_expected and is_broken and may_be_xml(exchange.head)):
+                return False
+        if self._is_relayed(connection, envelope, place):
+            exchange.content = _LEFT_OUT
+            return True
         self._take_request(connection, exchange, envelope, octets, faults, place)
+        return True
+
+    def _is_relayed(self, connection: Connection, envelope: Envelope, place: Place) -> bool:
+        """Whether a proxy hands on what was seen already: the same request, unanswered, at another server."""
+        dialogue = self._context.dialogue(_printable(envelope.identity))
+        _, _, server, port = connection.ends()
+        asked = dialogue.open_ids.get(envelope.message_id) if dialogue is not None and envelope.message_id else None
+        if dialogue is None or asked in (None, (server, port)):
+            return False
+        connection.stations[dialogue.station] = None
+        detail = f"{envelope.operation} '{envelope.message_id[:80]}' goes on to {server}:{port}"
+        self._context.anomaly(dialogue, "soap.relayed", place, sender_of(envelope), detail)
         return True
 
     def _take_request(
@@ -75,7 +94,7 @@ class Reader:
         place: Place,
     ) -> None:  # fmt: skip
         side = self._sender(connection, envelope)
-        dialogue = self._dialogue(connection, envelope, side, place)
+        dialogue = self._dialogue(connection, envelope, side, exchange.head.target, place)
         head = exchange.head
         kind: Kind = "CALL" if envelope.operation and not envelope.is_fault else "INVALID"
         faults = faults + envelope.faults + self._faults_of_head(head, envelope)
@@ -88,6 +107,11 @@ class Reader:
         asked = Asked(dialogue, side, message_id, unique_id, envelope.operation, envelope.version, place[0])
         asked.mismatch = self._mismatch(connection, envelope, side, dialogue)
         exchange.content = asked
+        if unique_id:
+            _, _, server, port = connection.ends()
+            dialogue.open_ids[unique_id] = server, port
+            if len(dialogue.open_ids) > limits.HTTP_PIPELINE:
+                del dialogue.open_ids[next(iter(dialogue.open_ids))]
         self._emit(
             connection, dialogue, envelope, octets, head, place, kind, side, message_id, unique_id, envelope.operation,
             0, faults,
@@ -102,7 +126,7 @@ class Reader:
             return "csms"
         return "station" if self._context.is_server((server, port)) else "unknown"
 
-    def _dialogue(self, connection: Connection, envelope: Envelope, side: Side, place: Place) -> Dialogue:
+    def _dialogue(self, connection: Connection, envelope: Envelope, side: Side, path: str, place: Place) -> Dialogue:
         """The dialogue of the station that sends or gets this request."""
         context = self._context
         client, _, server, port = connection.ends()
@@ -121,7 +145,7 @@ class Reader:
         if station and side == "csms":
             context.learn_listener(address, station)
         elif station and side == "station":
-            context.learn_client(client, address, station)
+            context.learn_client(client, address, path, station)
             listener = listener_of(envelope.sender)
             if listener is not None:
                 dialogue.listener = listener
@@ -158,7 +182,9 @@ class Reader:
                 self._context.hear((server, port))
                 self._skipped(connection, body, 1 - connection.client, place)
             return is_ours
-        if asked is None and exchange is not None and not exchange.is_ocpp and not connection.is_ocpp:
+        if exchange is not None and exchange.content is _LEFT_OUT:
+            return True
+        if exchange is not None and exchange.is_complete and not exchange.is_ocpp:
             return False  # the answer to something else
         envelope, octets, faults = self._open(head, body)
         if asked is None:
@@ -172,6 +198,7 @@ class Reader:
         place: Place,
     ) -> None:  # fmt: skip
         dialogue = self._admit(connection, asked.dialogue.station, place)
+        dialogue.open_ids.pop(asked.unique_id, None)
         side = _OTHER[asked.side]
         code, description, kind = self._outcome(envelope, head, octets, faults)
         faults = faults + envelope.faults
@@ -334,9 +361,11 @@ class Reader:
         if self._read is not None and self._read[0] is body:
             return self._read[1:]
         octets, name, detail = unpack(head, body.excerpt)
+        packed = len(body.excerpt) if octets is not body.excerpt else 0
+        octets = root_part(head, octets)
         most = limits.XML_ELEMENTS
-        if octets is not body.excerpt:  # it was packed
-            most = min(most, limits.XML_ELEMENTS_PACKED + 2 * len(body.excerpt))
+        if packed:
+            most = min(most, limits.XML_ELEMENTS_PACKED + 2 * packed)
         envelope = read_envelope(octets, charset(head), most) if octets else Envelope(faults=[])
         self._read = body, envelope, octets or body.excerpt[:_KEPT_BYTES], [(name, detail)] if name else []
         return self._read[1:]

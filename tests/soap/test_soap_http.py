@@ -309,3 +309,56 @@ def test_a_tunnel_through_a_proxy() -> None:
     refused.say(1, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     refused.exchange(post(HEARTBEAT), ok(ALIVE), size=50)
     assert said(run(wire.items)) == said(run(refused.items)) == BOTH
+
+
+def test_an_envelope_with_attachments() -> None:
+    body = b"--b\r\nContent-Type: application/xop+xml\r\n\r\n" + HEARTBEAT + b"\r\n--b\r\n\r\nmore\r\n--b--\r\n"
+    wire = Wire()
+    wire.open()
+    wire.exchange(post(body, kind='multipart/related; type="application/xop+xml"; boundary=b'), ok(ALIVE))
+    found = run(wire.items)
+    assert (said(found), told(found)) == (BOTH, [])
+    assert messages(found)[0].facts.xml == HEARTBEAT
+
+
+def test_other_services_at_the_same_address_are_left_alone() -> None:
+    """A CSMS has web pages too, and other services of SOAP beside OCPP's."""
+    other = HEARTBEAT.replace(b"urn://Ocpp/Cs/2015/10/", b"urn:other").replace(b"chargeBoxIdentity", b"x")
+    old = other.replace(b"http://www.w3.org/2003/05/soap-envelope", b"http://schemas.xmlsoap.org/soap/envelope/")
+    wire = Wire()
+    wire.open("A")
+    wire.exchange(post(HEARTBEAT), ok(ALIVE), "A")
+    for number, (request, response) in enumerate(
+        [
+            (post(old, kind="text/xml", path="/other"), ok(old.replace(b"Body>", b"Fault>"), kind="text/xml")),
+            (post(b"a=b", kind="application/x-www-form-urlencoded"), ok(b"<html>", kind="text/html")),
+            (post(b"<a", kind="text/xml", path="/other"), ok(b"no", kind="text/html", status="400 Bad Request")),
+            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", ok(b"<html>", kind="text/html")),
+        ]
+    ):
+        wire.open(str(number))
+        wire.exchange(request, response, str(number))
+        wire.close(str(number))
+    wire.exchange(post(HEARTBEAT), ok(ALIVE), "A")
+    found = run(wire.items)
+    assert (said(found), told(found), losses(found)) == (BOTH * 2, [], [])
+    # Where OCPP was asked for, what cannot be read is OCPP gone wrong.
+    wire.open("B")
+    wire.exchange(post(b"<a", kind="text/xml"), ok(b"no", kind="text/html", status="400 Bad Request"), "B")
+    assert told(run(wire.items)) == ["soap.not_xml", "soap.http_error"]
+
+
+def test_both_legs_of_a_proxy() -> None:
+    """The same request on its way from the proxy to the CSMS is no second request."""
+    wire = Wire()
+    wire.open("outer", server="10.0.0.5", port=443)
+    wire.open("inner", client="10.0.0.5", server="127.0.0.1", port=8080)
+    for number in (1, 2):
+        request, response = (post(text.replace(b"id-1", b"id-%d" % number)) for text in (HEARTBEAT, HEARTBEAT))
+        wire.say(0, request, "outer")
+        wire.exchange(response, ok(ALIVE.replace(b"id-1", b"id-%d" % number)), "inner")
+        wire.say(1, ok(ALIVE.replace(b"id-1", b"id-%d" % number)), "outer")
+    found = run(wire.items)
+    assert said(found) == BOTH * 2
+    assert told(found) == ["soap.relayed"] * 2
+    assert len(closed(found)) == 1
