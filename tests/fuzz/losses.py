@@ -206,6 +206,8 @@ LOSSES: tuple[Loss, ...] = (
     shuffle_windows, snap, snap_some, coarse_times,
 )  # fmt: skip
 
+REORDERING = frozenset(("overtake", "two_queues", "shuffle_windows"))
+
 
 def lossy(records: list[Record], chance: Random, number: int) -> tuple[list[Record], list[str]]:
     """(what is left, the losses). `number` makes sure that each loss has its turn; some captures suffer several."""
