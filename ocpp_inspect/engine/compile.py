@@ -169,6 +169,7 @@ class RuleCompiler:
         late = _Names(item_class, self._names, shared, known=known)  # what only an item that passes `where` needs
         tests: list[str] = []
         late_tests: list[str] = []
+        asked: set[str] = set()  # registers that the tests need; the others are loaded behind them
         truth = ""
         conditions = _expression(where).conjuncts(known) if where else []
         if any(condition.is_false for condition in conditions):
@@ -182,6 +183,7 @@ class RuleCompiler:
                 probe = _Names(item_class, self._names, shared, known=known)
                 source = condition.truth(probe)
                 (late_tests if probe.used_registers else tests).append(source)
+                asked |= probe.used_registers
                 (late if probe.used_registers else names).use(probe)
         parts = [_expression(part).part(known) for part in by if part != "station"]
         values = [part.value(late) for part in parts]
@@ -203,9 +205,10 @@ class RuleCompiler:
             lines.append("if key is None: return")
         elif doubtful:
             lines.append("if None in key: return")
-        lines += self._registers.read(late.used_registers)
+        lines += self._registers.read(asked)
         if late_tests:
             lines.append(f"if not ({' and '.join(late_tests)}): return")
+        lines += self._registers.read(late.used_registers - asked, is_found=bool(asked))
         if key == "0":
             return ["key = 0", *lines, *inner] if any(_KEY.search(line) for line in lines + inner) else lines + inner
         return lines + inner

@@ -36,14 +36,14 @@ class Registers:
             self._slot = slots[0]
             program.register_slots += slots
 
-    def read(self, used: Iterable[str]) -> list[str]:
-        """Lines that load these registers as g_NAME; `key` is there."""
+    def read(self, used: Iterable[str], *, is_found: bool = False) -> list[str]:
+        """Lines that load these registers as g_NAME; `key` is there, and `is_found` after others of it were read."""
         wanted = sorted(used)
         if not wanted:
             return []
         if self.has_keys:
-            return [f"r = S[{self._slot}].get(key, {self._none})",
-                    *(f"g_{name} = r[{self.names.index(name)}]" for name in wanted)]  # fmt: skip
+            find = [] if is_found else [f"r = S[{self._slot}].get(key, {self._none})"]
+            return [*find, *(f"g_{name} = r[{self.names.index(name)}]" for name in wanted)]
         return [f"g_{name} = S[{self._slot + self.names.index(name)}]" for name in wanted]
 
     def write(self, sets: Mapping[str, str], *, proves: bool) -> list[str]:
