@@ -377,6 +377,7 @@ class Upgrade(msgspec.Struct):
     station: str = ""
     request_complete: bool = True  # False: its head, or a part of it, was not captured: what is absent is unknown
     answer_complete: bool = True  # the same of the answer's head
+    key: str = ""  # Sec-WebSocket-Key, when it has its form: 16 random octets that proxies hand on
 
 
 class WsMessage(msgspec.Struct, gc=False):

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from ocpp_inspect.engine.acceptance import Acceptance, accept
 from ocpp_inspect.engine.compile import Handler
+from ocpp_inspect.engine.legs import inner_leg
 from ocpp_inspect.engine.monitor import SWITCHED_OFF, Absent, Monitor, Remark
 from ocpp_inspect.engine.overdue import came_back, conclude, confirm, doubt, fire, give_up_waiting
 from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
-from ocpp_inspect.engine.state import StationState
+from ocpp_inspect.engine.state import HANDSHAKES, StationState
 from ocpp_inspect.engine.verdict import UNKNOWN, Judge, absorb, call_off, publish
 from ocpp_inspect.limits import RULE_STATIONS
 from ocpp_inspect.model import (
@@ -81,6 +82,10 @@ class Engine:
         if st is None:
             st = self._admit(items[0])
         for m in items:
+            if st.doubles and m.connection in st.doubles:
+                if type(m) is ConnectionClosed:
+                    st.doubles.discard(m.connection)
+                continue
             if m.ts_ns >= st.next_ns:
                 fire(st, m.ts_ns)
             if st.due:
@@ -205,7 +210,11 @@ class Engine:
             self._run(answering, m, st)
             self._run(others, m, st)
         elif kind is Upgrade:
-            self._opened(m, st)
+            inner = inner_leg(st, m)
+            if inner is None or len(st.doubles) >= HANDSHAKES:
+                self._opened(m, st)
+            else:
+                self._leave_out(m, inner, st)
         elif kind is ConnectionClosed:
             conclude(st, m)
             self._run(self._closed[0], m, st)
@@ -223,6 +232,17 @@ class Engine:
         elif kind is TlsSession and m.phase == "handshake":
             self._run(self._tls[0], m, st)
             self._run(self._tls[1], m, st)
+
+    def _leave_out(self, m: Upgrade, inner: Upgrade, st: StationState) -> None:
+        """The other leg of this session is judged already."""
+        st.doubles.add(m.connection)
+        detail = (
+            f"what {inner.client}:{inner.client_port} and {inner.server}:{inner.server_port} say is judged; between"
+            f" {m.client}:{m.client_port} and {m.server}:{m.server_port} it is the same, seen on both sides of a proxy"
+        )
+        self.anomalies.append(
+            Anomaly("pipeline.same_session", m.ts_ns, m.packet, m.position, m.connection, "unknown", detail, m.station)
+        )
 
     def _opened(self, m: Upgrade, st: StationState) -> None:
         accepted = m.status == 101

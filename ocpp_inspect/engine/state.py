@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from ocpp_inspect.model import Finding, OcppMessage
+from ocpp_inspect.model import Finding, OcppMessage, Upgrade
 
 if TYPE_CHECKING:
     from ocpp_inspect.engine.engine import Engine
@@ -19,6 +19,7 @@ FRESH_WAITS: Final = 32
 NEVER: Final = 1 << 62
 ANYWHERE: Final = -1
 SEEN_CONNECTIONS: Final = 64
+HANDSHAKES: Final = 16
 EMPTY: Final[dict[Any, Any]] = {}
 """Stands for every table that is not used yet; never written to. Forty empty ones per station would cost 2.5 kB."""
 
@@ -77,9 +78,9 @@ class StationState:
     """All rule state of one station. No state crosses stations, so the stream can be sharded by them."""
 
     __slots__ = (
-        "about", "blind", "causes", "config", "config_uncertain", "due", "engine", "facts", "fresh", "heap",
-        "heard", "last_ns", "next_ns", "number", "open_waits", "seen", "slots", "station", "sure", "tables", "told",
-        "torn", "untold", "version", "whole",
+        "about", "blind", "causes", "config", "config_uncertain", "doubles", "due", "engine", "facts", "fresh",
+        "handshakes", "heap", "heard", "last_ns", "next_ns", "number", "open_waits", "seen", "slots", "station",
+        "sure", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: list[Any]) -> None:
@@ -90,6 +91,8 @@ class StationState:
         self.due: dict[int, list[Due]] = {}
         self.heard: dict[str, dict[int, int]] = {"station": {}, "csms": {}, "unknown": {}}  # side → connection → time
         self.seen: dict[int, tuple[int, int]] = {}  # closed connection → until when (station, CSMS) sent nothing else
+        self.doubles: set[int] = set()  # open connections, the other leg of which is judged
+        self.handshakes: dict[str, Upgrade] = {}  # key → the latest accepted one that has it
         self.torn: dict[int, int] = {}  # connection → position of its last loss
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
         self.fresh: list[Wait] = []  # opened lately: not in `heap` yet, since most are settled soon

@@ -227,6 +227,8 @@ def describe_upgrade(
         upgrade.user, upgrade.has_password, upgrade.password_length = basic_auth(head)
         upgrade.forwarded_for = head.headers.get("x-forwarded-for", "")
         upgrade.user_agent = head.headers.get("user-agent", "")
+        key = head.headers.get("sec-websocket-key", "")
+        upgrade.key = key if len(_decode_base64(key) or b"") == 16 else ""
     if answer is not None:
         upgrade.status = answer.status
         selected = answer.words("sec-websocket-protocol")

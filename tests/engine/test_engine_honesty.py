@@ -315,3 +315,27 @@ def test_a_monitor_that_sleeps_wakes_with_the_next_connection(tmp_path: Path) ->
     )
     rule = parse_rule(text, str(tmp_path / "x.yaml"))
     assert run_examples([rule], lambda: Ocpp().feed) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "inner_s", "judged"),
+    [(("k", "k"), (0.1, 0.2), [2]), (("k", "l"), (0.1, 0.2), [2, 1]), (("", ""), (0.1, 0.2), [2, 1]),
+     # A station with a constant key that comes back: neither handshake lies inside of the other.
+     (("k", "k"), (-9.0, -8.9), [2, 1])],
+)  # fmt: skip
+def test_of_a_session_on_both_sides_of_a_proxy_one_leg_is_judged(
+    keys: tuple[str, str], inner_s: tuple[float, float], judged: list[int]
+) -> None:
+    every_call = make("when: CALL\nrequire: action == None\n")
+    traffic = Traffic()
+    inner = traffic.upgrade(inner_s[0], key=keys[0], response_ns=round(inner_s[1] * 10**9))
+    outer = traffic.upgrade(0, key=keys[1], response_ns=round(0.3 * 10**9))
+    calls = [traffic.call(1), traffic.call(1)]
+    inner.connection = calls[0].connection = 2
+    engine = Engine([every_call])
+    assert [finding.connection for finding in engine.feed([inner, outer, *calls])] == judged
+    told = [anomaly.connection for anomaly in engine.take_anomalies() if anomaly.name == "pipeline.same_session"]
+    assert told == ([1] if judged == [2] else [])
+    # The number of a connection that ended may be given again.
+    again = traffic.call(9)
+    assert len(engine.feed([traffic.closed(8), again])) == 1

@@ -1,0 +1,24 @@
+"""Handshakes of one station in; whether two of them are the legs of one session, seen on both sides of a proxy, out.
+
+A reverse proxy hands the station's Sec-WebSocket-Key on, and answers only when it was answered itself. So the same key
+in a handshake that lies inside of another one is the same session (a station with a constant key that comes back does
+not look so). One of the legs is judged, the other would only double what is found.
+"""
+
+from __future__ import annotations
+
+from ocpp_inspect.engine.state import HANDSHAKES, StationState
+from ocpp_inspect.model import Upgrade
+
+
+def inner_leg(st: StationState, m: Upgrade) -> Upgrade | None:
+    """The handshake between proxy and CSMS that lies inside of `m`, and is therefore told before it."""
+    if not m.key or m.status != 101 or not m.response_ns:
+        return None
+    other = st.handshakes.pop(m.key, None)
+    if other is not None and m.ts_ns <= other.ts_ns and other.response_ns <= m.response_ns:
+        return other if other.connection != m.connection else None
+    st.handshakes[m.key] = m
+    if len(st.handshakes) > HANDSHAKES:
+        del st.handshakes[next(iter(st.handshakes))]
+    return None
