@@ -128,7 +128,7 @@ def test_every_bound_is_reported() -> None:
     python = Engine(Program([make("when: CALL\npython: a.py:A\n")], broken))
     python.feed([traffic.call(0)])
     reached |= names(python)
-    assert reached == set(ANOMALIES)
+    assert reached == set(ANOMALIES) - {"pipeline.same_session"}  # no bound; see test_engine_honesty.py
 
 
 def test_a_busy_station_outlives_a_scan_of_identities() -> None:
