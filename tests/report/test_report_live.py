@@ -113,6 +113,14 @@ def test_a_station_that_leaves_or_is_refused() -> None:
     assert "HTTP 401" in said and "upgrade to /CP1 (ocpp1.6) refused with HTTP 401" in said
 
 
+def test_a_station_over_soap_is_there_as_long_as_it_speaks() -> None:
+    board, now = watched("soap16-day.pcap", 400)
+    (row,) = board.stations.values()
+    assert (row.name, row.client, row.version, row.is_connected) == ("EW-S1001", "192.168.50.11", "1.6", True)
+    said = "\n".join(texts(board, now, 130))
+    assert "EW-S1001" in said and "StatusNotification" in said
+
+
 def test_other_websockets_are_left_alone() -> None:
     board = Board()
     assert board.show([Upgrade(8, START, 10, 10, 101, path="/chat", offered=("graphql-ws",))], []) == []

@@ -146,6 +146,9 @@ class Board:
         row.connections.add(item.connection)
         if item.version:
             row.version = item.version
+        if item.soap is not None:  # a call of the CSMS has the station as its server
+            is_upward = (item.side == "station") == (item.kind == "CALL")
+            row.client = item.soap.client if is_upward else item.soap.server
         if item.kind in ("CALL", "SEND"):
             row.last_words = item.action
         elif item.kind not in ("CALLRESULT",):
