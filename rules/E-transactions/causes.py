@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ocpp_inspect.engine import Conversation, Remark
 
-TRANSACTIONS: Final = 256  # per station; beyond it the oldest is forgotten
+TRANSACTIONS: Final = 64  # per station; beyond it the oldest is forgotten
 SECOND: Final = 10**9
 BEFORE_NS: Final = 3600 * SECOND  # a start may be sent late: a command of the hour before it counts
 RECENT_NS: Final = 60 * SECOND

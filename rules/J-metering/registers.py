@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ocpp_inspect.engine import Monitor, Remark
 
-SERIES: Final = 512  # per station: 30 connectors with 16 registers each; beyond it the oldest is forgotten
+SERIES: Final = 192  # per station: 12 connectors with 16 registers each; beyond it the oldest is forgotten
 DEFAULT: Final = "Energy.Active.Import.Register"
 
 
