@@ -22,7 +22,7 @@ from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.state import HANDSHAKES, StationState
-from ocpp_inspect.engine.verdict import UNKNOWN, Judge, absorb, call_off, publish
+from ocpp_inspect.engine.verdict import UNKNOWN, Judge, absorb, call_off, is_one_sided, publish
 from ocpp_inspect.limits import RULE_STATIONS
 from ocpp_inspect.model import (
     Anomaly,
@@ -161,6 +161,8 @@ class Engine:
         watcher = st.slots[slot] = monitor()
         watcher.asleep = False  # an attribute of its own is read faster than that of its class
         try:
+            if st.lost_ns >= 0:
+                watcher.forget()  # what it was not shown, and would have known, may have been lost
             remarks = watcher.feed(m)
         except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
             self.failed(st, judge, slot, error, m)
@@ -225,8 +227,8 @@ class Engine:
             st.whole.discard(m.connection)
             st.blind.pop(m.connection, None)
             for connections in st.heard.values():
-                if len(connections) > _KNOWN_ANOMALIES:
-                    connections.clear()
+                while len(connections) > _KNOWN_ANOMALIES:
+                    del connections[next(iter(connections))]
         elif kind is Loss:
             self._lost(m, st)
         elif kind is TlsSession and m.phase == "handshake":
@@ -284,8 +286,10 @@ class Engine:
     def _taint(self, st: StationState, m: Loss) -> None:
         self._forget(st)
         absorb(st)
+        st.lost_ns = max(st.lost_ns, m.ts_ns)
         if not m.connection:
             st.whole.clear()
+            st.torn[0] = m.position
             doubt(st, 0, m.side)
             for _deadline, _number, wait in st.heap:
                 wait.uncertain = True
@@ -360,7 +364,8 @@ class Engine:
 
     @staticmethod
     def _say(st: StationState, judge: Judge, remark: Remark) -> None:
-        publish(st, judge.finding(remark.item, st, 0, remark.text, remark.verdict, remark.ts_ns, remark.blame))
+        verdict = "inconclusive" if is_one_sided(remark.item, st) else remark.verdict
+        publish(st, judge.finding(remark.item, st, 0, remark.text, verdict, remark.ts_ns, remark.blame))
 
     def _take(self) -> list[Finding]:
         found, self.findings = self.findings, []

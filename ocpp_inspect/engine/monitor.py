@@ -60,7 +60,10 @@ class Monitor:
         return ()
 
     def forget(self) -> None:
-        """Something of this station was lost: what was learned is unknown now."""
+        """Something of this station was lost: what was learned is unknown now.
+
+        Called before the first item too, when something was lost before it: most often, the capture joined midway.
+        """
 
 
 class Absent(Monitor):

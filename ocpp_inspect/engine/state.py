@@ -79,8 +79,8 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "causes", "config", "config_uncertain", "doubles", "due", "engine", "facts", "fresh",
-        "handshakes", "heap", "heard", "last_ns", "next_ns", "number", "open_waits", "seen", "slots", "station",
-        "sure", "tables", "told", "torn", "untold", "version", "whole",
+        "handshakes", "heap", "heard", "last_ns", "lost_ns", "next_ns", "number", "open_waits", "seen", "slots",
+        "station", "sure", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: list[Any]) -> None:
@@ -112,3 +112,4 @@ class StationState:
         self.told: dict[str, int] = {}  # rule → findings told
         self.untold: dict[str, list[Any]] = {}  # rule → [number, last finding]
         self.last_ns = 0
+        self.lost_ns = -1  # when something was last lost

@@ -34,8 +34,8 @@ class Judge:
     """One rule at work: its slots and how it reports. Holds no state of a station."""
 
     __slots__ = (
-        "answers_only", "describe", "index", "registers", "renews", "rule", "survives_connection", "survives_reboot",
-        "verb_slot", "waits", "within",
+        "answers_only", "compares", "describe", "index", "registers", "renews", "rule", "survives_connection",
+        "survives_reboot", "verb_slot", "waits", "within",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, index: int, registers: Registers, verb_slot: int) -> None:
@@ -47,6 +47,8 @@ class Judge:
         self.describe: dict[type, Describe] = {}
         self.within: Within | None = rule.expect.within if rule.expect else None
         self.answers_only = False
+        # It rests on more than the item that it is told of; to remember what was told is no comparison.
+        self.compares = bool(rule.python or rule.count) or any(not name.startswith("told") for name in rule.registers)
         # Few keys, each opened again and again (silence of a station): the wait is used again, not allocated again.
         self.renews = set(rule.by) <= {"station", "connection"}
         self.survives_connection = rule.expect is not None and "connection" in rule.expect.survives
@@ -61,6 +63,8 @@ class Judge:
             text = self.describe[type(m)](m, st, key)
         except UNKNOWN:
             text = rule.title
+        if self.compares and is_one_sided(m, st):
+            verdict = "inconclusive"
         publish(st, self.finding(m, st, key, text, verdict, ts_ns))
 
     def overdue(self, wait: Wait, st: StationState) -> Finding:
@@ -147,6 +151,8 @@ class Judge:
             other_ns = st.heard[OTHER.get(getattr(m, "side", ""), "unknown")].get(m.connection, 0)
             if st.torn[m.connection] == m.position or other_ns > m.ts_ns:
                 return True
+        if not self.answers_only and type(m) is OcppMessage and m.request_id and m.request_ns <= st.lost_ns:
+            return True  # what an answer promises may come before it, and was perhaps lost between CALL and answer
         within = self.within
         return st.config_uncertain and within is not None and bool(within.config) and within.config not in st.sure
 
@@ -194,6 +200,12 @@ class Judge:
         if len(times) > limit.max:
             times.clear()  # the next finding needs a full window of its own
             self.violate(m, st, key)
+
+
+def is_one_sided(m: OcppItem, st: StationState) -> bool:
+    """Whether the side that did not send `m` was never heard of: its direction is perhaps not captured at all."""
+    other = OTHER.get(m.side) if type(m) is OcppMessage else None
+    return other is not None and not st.heard[other] and m.connection not in st.whole
 
 
 def publish(st: StationState, finding: Finding) -> None:

@@ -339,3 +339,58 @@ def test_of_a_session_on_both_sides_of_a_proxy_one_leg_is_judged(
     # The number of a connection that ended may be given again.
     again = traffic.call(9)
     assert len(engine.feed([traffic.closed(8), again])) == 1
+
+
+PROMISE = make(
+    "when: Q.response\nexpect: {when: Done.request, within: 30 s}\n",
+)
+
+
+@pytest.mark.parametrize(("lost_at", "wanted"), [(0.5, "violation"), (1.5, "inconclusive")])
+def test_what_an_answer_promises_may_be_lost_before_it(lost_at: float, wanted: str) -> None:
+    traffic = Traffic()
+    before = [traffic.loss(lost_at, "station"), traffic.call(lost_at)] if lost_at < 1 else []
+    asked = traffic.call(1, "Q", side="csms")
+    between = [traffic.loss(lost_at, "station"), traffic.call(lost_at)] if lost_at > 1 else []
+    items = [
+        *before,
+        asked,
+        *between,
+        traffic.answer(2, asked, request_ns=asked.ts_ns),
+        traffic.call(60),
+        traffic.call(61, side="csms"),
+    ]
+    assert verdicts(items, PROMISE) == [wanted]
+
+
+REPEATED = make(
+    "when: Q.request\nremember: {when: Q.request, set: {before: payload.x}}\nrequire: payload.x != before\n"
+)
+NEGATIVE = make("when: Q.request\nrequire: payload.x >= 0\n", id="TST-002")
+
+
+@pytest.mark.parametrize(("answered", "wanted"), [(True, "violation"), (False, "inconclusive")])
+def test_of_one_side_alone_no_comparison_is_certain(answered: bool, wanted: str) -> None:
+    engine, traffic = Engine([REPEATED, NEGATIVE]), Traffic()
+    first = traffic.call(0, "Q", {"x": -1})
+    items = [first, *([traffic.answer(0.1, first)] if answered else []), traffic.call(1, "Q", {"x": -1})]
+    found = {(finding.rule, finding.ts_ns // 10**9): finding.verdict for finding in engine.feed(items)}
+    assert found == {("TST-002", 0): "violation", ("TST-002", 1): "violation", ("TST-001", 1): wanted}
+
+
+def test_a_python_rule_hears_that_something_is_missing_before_its_first_item() -> None:
+    class Knows(Monitor):
+        def __init__(self) -> None:
+            self.whole = True
+
+        def forget(self) -> None:
+            self.whole = False
+
+        def feed(self, item: Any) -> Any:
+            yield Remark(item, "whole" if self.whole else "not whole")
+
+    rule = make('when: Q.request\npython: "x.py:Knows"\n')
+    for items, wanted in (([], "whole"), ([Traffic().loss(0, "unknown")], "not whole")):
+        engine = Engine(Program([rule], lambda _: Knows))
+        (found,) = engine.feed([*items, Traffic().call(1, "Q")])
+        assert found.text == wanted
