@@ -49,6 +49,7 @@ class Refusal:
 
     since_ns: int
     status: str
+    certain: bool  # no word about another token of the transaction can have been lost
     first_wh: float | None = None
 
 
@@ -65,6 +66,7 @@ class Refused(Conversation):
     def __init__(self) -> None:
         self.refused: dict[str, Refusal] = {}
         self.accepted: dict[str, None] = {}  # transactions that a token was accepted for
+        self.begun: dict[str, None] = {}  # transactions of 2.x that were seen from their beginning
         self.maximum: float | None = None  # Wh; None: unknown
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
@@ -92,7 +94,7 @@ class Refused(Conversation):
             del self.refused[name]
             after = (item.ts_ns - refusal.since_ns) / SECOND
             text = f"Energy flows in transaction {name} {after:.0f} s after its token was refused as {refusal.status}"
-            yield Remark(item, text, "violation" if self.maximum == 0 else "inconclusive")
+            yield Remark(item, text, "violation" if self.maximum == 0 and refusal.certain else "inconclusive")
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """What is said of tokens, and how much energy a refused one may have."""
@@ -104,6 +106,8 @@ class Refused(Conversation):
             source = payload if item.kind == "CALL" else request
             info = source.get("transactionInfo")
             name = str(info.get("transactionId")) if isinstance(info, dict) else ""
+            if source.get("eventType") == "Started" and item.kind == "CALL":
+                self.begun[name] = None
             if source.get("eventType") == "Ended":
                 self.refused.pop(name, None)
             elif (
@@ -124,8 +128,9 @@ class Refused(Conversation):
             self.refused.pop(name, None)
             self.accepted[name] = None
         elif name not in self.accepted or item.action == "StartTransaction":
-            self.refused[name] = Refusal(item.ts_ns, status)
-        for table in (self.refused, self.accepted):
+            certain = item.action == "StartTransaction" or name in self.begun
+            self.refused[name] = Refusal(item.ts_ns, status, certain)
+        for table in (self.refused, self.accepted, self.begun):
             if len(table) > TRANSACTIONS:
                 del table[next(iter(table))]
 
@@ -160,6 +165,7 @@ class Refused(Conversation):
         """Another word about the token may have been lost."""
         self.refused.clear()
         self.accepted.clear()
+        self.begun.clear()
 
 
 class OtherEvse(Conversation):

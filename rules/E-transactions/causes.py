@@ -1,7 +1,7 @@
 """Messages of one station in, remarks about stop reasons that contradict what was seen out. Rules TX16-010 and TX2-017.
 
 Only transactions are judged that were seen to begin and from whose beginning on nothing was lost: then a command of the
-CSMS that would have stopped them would have been seen.
+CSMS that would have stopped them would have been seen. A start that was stored has begun earlier than that.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine.functions import seconds_of
 
 TRANSACTIONS: Final = 64  # per station; beyond it the oldest is forgotten
 SECOND: Final = 10**9
 BEFORE_NS: Final = 3600 * SECOND  # a start may be sent late: a command of the hour before it counts
 RECENT_NS: Final = 60 * SECOND
+FRESH_SECONDS: Final = 60.0  # a start is sent at once, and the station's clock right, if its time is so near
 LIMIT: Final = "transactionLimit"  # the CSMS sets one: it stops the transaction, in a way
 COMMANDS: Final = {
     # A vendor's own message may stop a transaction, an update may reset the station.
@@ -44,9 +46,12 @@ class StopReasons(Conversation):
         self.stop_accepted: dict[str, int] = {}  # transaction → when the station accepted to stop it
         self.stop_asked: dict[str, None] = {}  # transactions that the CSMS wanted to stop
         self.doubtful: set[str] = set()  # transactions whose token was refused, or may run out
+        self.known_ns: int | None = 0  # nothing was lost since; None: since the next message
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Look at the reason of a stop."""
+        if self.known_ns is None:
+            self.known_ns = item.ts_ns
         if item.kind != "CALL" or item.action not in ("StopTransaction", "TransactionEvent"):
             return ()
         info = payload.get("transactionInfo")
@@ -113,12 +118,21 @@ class StopReasons(Conversation):
         """A transaction begins."""
         self.begun.pop(name, None)
         self.doubtful.discard(name)
+        if item.ts_ns < (self.known_ns or 0) + BEFORE_NS and not self.is_fresh(item):
+            return  # a command may have been lost that came after it had begun
         self.begun[name] = item.ts_ns
         if len(self.begun) > TRANSACTIONS:
             oldest = next(iter(self.begun))
             del self.begun[oldest]
             self.doubtful.discard(oldest)
         self.token(name, info)
+
+    @staticmethod
+    def is_fresh(item: Any) -> bool:
+        """Whether a start was sent when it happened."""
+        source, sent_ns = (item.payload, item.ts_ns) if item.kind == "CALL" else (item.request, item.request_ns)
+        at = seconds_of(source.get("timestamp")) if isinstance(source, dict) else None
+        return at is not None and abs(sent_ns / SECOND - at) < FRESH_SECONDS
 
     def token(self, name: str, info: Any) -> None:
         """A token that is not simply accepted may end the transaction."""
@@ -135,3 +149,4 @@ class StopReasons(Conversation):
         self.doubtful.clear()
         self.stop_accepted.clear()
         self.stop_asked.clear()
+        self.known_ns = None

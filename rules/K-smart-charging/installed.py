@@ -71,7 +71,7 @@ class Installed(Conversation):
         self.running: dict[str, Transaction] = {}
         self.cleared: set[str] = set()  # purposes of which every profile is known
         self.top: int | None = None  # the highest stackLevel that the station takes
-        self.remote = -1e18  # when a profile came with a remote start
+        self.remote: float | None = -1e18  # when a profile came with a remote start; None: one may have been lost
         self.local_generation = False
 
     def forget(self) -> None:
@@ -80,9 +80,12 @@ class Installed(Conversation):
         self.running.clear()
         self.cleared.clear()
         self.local_generation = False
+        self.remote = None
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Take a message into the picture."""
+        if self.remote is None:
+            self.remote = item.ts_ns / SECOND  # not later
         name = LEARNERS.get(item.action)
         if name is not None:
             getattr(self, name)(item, payload, request)
@@ -186,7 +189,7 @@ class Installed(Conversation):
         if name is None:
             return
         now = item.ts_ns / SECOND
-        clouded = now - self.remote < REMOTE_S
+        clouded = self.remote is None or now - self.remote < REMOTE_S
         self.running[name] = Transaction(place if isinstance(place, int) else None, now, clouded)
         if len(self.running) > TRANSACTIONS:
             del self.running[next(iter(self.running))]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.model import Verdict
 
 from .reading import certificates
 
@@ -24,6 +25,9 @@ ROOTS: Final = {
     ),
 }
 ROOTS["2.1"] = ROOTS["2.0.1"] | {"OEMRootCertificate"}
+LISTED: Final = {
+    version: roots if version == "1.6" else roots | {"V2GCertificateChain"} for version, roots in ROOTS.items()
+}  # what GetInstalledCertificateIds can ask for
 HASHES: Final = {"SHA256": hashlib.sha256, "SHA384": hashlib.sha384, "SHA512": hashlib.sha512}
 
 
@@ -112,34 +116,40 @@ class StillListed(Conversation):
     """ISO-004: a certificate that was deleted is in the list."""
 
     def __init__(self) -> None:
+        self.asked: set[str] = set()  # types that were listed
         self.types: dict[Entry, set[str]] = {}  # as the last list had them
-        self.deleted: dict[Entry, int] = {}  # hash data → when it was deleted
+        self.deleted: dict[Entry, tuple[int, Verdict]] = {}  # hash data → when it was deleted, how certain that is all
 
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Only a list that was asked for after the deletion."""
         if item.action != "GetInstalledCertificateIds":
             return
         for kind, entry, _ in listed(payload, request):
-            deleted_ns = self.deleted.get(entry)
-            if deleted_ns is not None and deleted_ns <= item.ts_ns - item.latency_ns:
+            deleted_ns, verdict = self.deleted.get(entry, (item.ts_ns, "violation"))
+            if entry in self.deleted and deleted_ns <= item.ts_ns - item.latency_ns:
                 del self.deleted[entry]
-                yield Remark(item, f"The {kind} with serial number {entry.serial} was deleted and is listed")
+                yield Remark(item, f"The {kind} with serial number {entry.serial} was deleted and is listed", verdict)
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """A certificate that serves two purposes may have been deleted for one of them: not remembered."""
         if item.action == "GetInstalledCertificateIds":
+            known = LISTED.get(item.version, frozenset())
+            self.asked |= known & (asked_types(request) or known)
             for kind, entry, _ in listed(payload, request):
                 if entry in self.types or len(self.types) < CERTIFICATES:
                     self.types.setdefault(entry, set()).add(kind)
         elif item.action == "DeleteCertificate" and payload.get("status") == "Accepted":
             entry = entry_of(request.get("certificateHashData"))
-            if entry is not None and len(self.types.pop(entry, ())) < 2 and len(self.deleted) < CERTIFICATES:
-                self.deleted[entry] = item.ts_ns
+            purposes = self.types.pop(entry, ()) if entry is not None else ()
+            if entry is not None and len(purposes) < 2 and len(self.deleted) < CERTIFICATES:
+                certain = len(purposes) == 1 and self.asked >= LISTED.get(item.version, frozenset(("",)))
+                self.deleted[entry] = item.ts_ns, "violation" if certain else "inconclusive"
         elif item.action == "BootNotification" or payload.get("status") == "Accepted":  # a certificate came
             self.forget()
 
     def forget(self) -> None:
         """It may have been installed again."""
+        self.asked.clear()
         self.types.clear()
         self.deleted.clear()
 
