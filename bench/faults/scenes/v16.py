@@ -106,9 +106,9 @@ def start(s: Session, connector: int, card: str, **more: Any) -> int:
     return transaction
 
 
-def charge(s: Session, connector: int, transaction: int) -> None:
+def charge(s: Session, connector: int, transaction: int, rounds: int = 0) -> None:
     """Some sampling intervals; sometimes the car pauses, sometimes the CSMS asks for something in between."""
-    for _ in range(s.chance.randrange(4, 9)):
+    for _ in range(rounds or s.chance.randrange(4, 9)):
         s.wait(s.traits["sample"] - 2)
         s.now += 0.5
         consume(s, s.traits["sample"])
@@ -151,6 +151,18 @@ def transaction(s: Session) -> None:
     leave(s, connector)
 
 
+def long_transaction(s: Session) -> None:
+    """Half an hour and more, with values all the time."""
+    connector, card = s.chance.randint(1, s.traits["connectors"]), tag(s)
+    status(s, connector, "Preparing")
+    s.station("Authorize", {"idTag": card}, TAG_ACCEPTED)
+    running = start(s, connector, card)
+    status(s, connector, "Charging")
+    charge(s, connector, running, 2400 // s.traits["sample"])
+    stop(s, running, "Local", idTag=card)
+    leave(s, connector)
+
+
 def remote_transaction(s: Session) -> None:
     """Started and stopped by the CSMS."""
     connector, card = s.chance.randint(1, s.traits["connectors"]), tag(s)
@@ -176,13 +188,13 @@ def reservation(s: Session) -> None:
     request = {"connectorId": connector, "idTag": card, "reservationId": reserved, **in_an_hour(s, hours)}
     s.csms("ReserveNow", request, ACCEPTED)
     status(s, connector, "Reserved")
-    s.wait(60)
+    s.wait(180)
     if end == "cancelled":
         s.csms("CancelReservation", {"reservationId": reserved}, ACCEPTED)
         status(s, connector, "Available")
         return
     if end == "expired":
-        s.wait(310)
+        s.wait(190)
         status(s, connector, "Available")
         return
     s.station("Authorize", {"idTag": card}, TAG_ACCEPTED)
@@ -200,7 +212,7 @@ def availability(s: Session) -> None:
     for kind, state in (("Inoperative", "Unavailable"), ("Operative", "Available")):
         s.csms("ChangeAvailability", {"connectorId": connector, "type": kind}, ACCEPTED)
         status(s, connector, state)
-        s.wait(40)
+        s.wait(80)
 
 
 def scheduled_availability(s: Session) -> None:
@@ -463,7 +475,7 @@ def fault_and_repair(s: Session) -> None:
 SCENES: Final[dict[str, Callable[[Session], None]]] = {
     scene.__name__: scene
     for scene in (
-        transaction, remote_transaction, reservation, availability, scheduled_availability, local_list, data_transfer,
+        transaction, long_transaction, remote_transaction, reservation, availability, scheduled_availability, local_list, data_transfer,
         settings, composite_schedule, smart_charging, diagnostics, log, firmware, signed_firmware, certificate, triggers,
         unlock, reset, reset_in_transaction, reconnect, offline_transaction, refused_tag, fault_and_repair,
     )

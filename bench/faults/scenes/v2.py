@@ -116,9 +116,9 @@ class Transaction:
     def meter(self, context: str = "Sample.Periodic") -> list[Payload]:
         return [meter(self.s, context)]
 
-    def charge(self) -> None:
+    def charge(self, rounds: int = 0) -> None:
         s = self.s
-        for _ in range(s.chance.randrange(4, 9)):
+        for _ in range(rounds or s.chance.randrange(4, 9)):
             s.wait(s.traits["sample"] - 2)
             consume(s, s.traits["sample"])
             self.event("Updated", "MeterValuePeriodic", "Charging", meterValue=self.meter_later())
@@ -194,6 +194,14 @@ def transaction(s: Session) -> None:
     t.driver_stops()
 
 
+def long_transaction(s: Session) -> None:
+    """Half an hour and more, with values all the time."""
+    t = Transaction(s, evse_of(s), tag(s))
+    t.begin()
+    t.charge(2400 // s.traits["sample"])
+    t.driver_stops()
+
+
 def remote_transaction(s: Session) -> None:
     """Started and stopped by the CSMS."""
     t, remote = Transaction(s, evse_of(s), tag(s), "Central"), number(s, "request")
@@ -256,13 +264,13 @@ def reservation(s: Session) -> None:
     s.csms("ReserveNow", {"id": reserved, "idToken": t.token, "evseId": t.evse,
            **in_an_hour(s, 0.1 if end == "expired" else 2.0)}, ACCEPTED)  # fmt: skip
     status(s, t.evse, "Reserved")
-    s.wait(60)
+    s.wait(180)
     if end == "cancelled":
         s.csms("CancelReservation", {"reservationId": reserved}, ACCEPTED)
         status(s, t.evse, "Available")
         return
     if end == "expired":
-        s.wait(310)
+        s.wait(190)
         s.station("ReservationStatusUpdate", {"reservationId": reserved, "reservationUpdateStatus": "Expired"})
         status(s, t.evse, "Available")
         return
@@ -280,7 +288,7 @@ def availability(s: Session) -> None:
     for kind, state in (("Inoperative", "Unavailable"), ("Operative", "Available")):
         s.csms("ChangeAvailability", {"evse": {"id": evse, "connectorId": 1}, "operationalStatus": kind}, ACCEPTED)
         status(s, evse, state)
-        s.wait(40)
+        s.wait(80)
 
 
 def scheduled_availability(s: Session) -> None:
@@ -488,7 +496,7 @@ def network_profile(s: Session) -> None:
 SCENES: Final[dict[str, Callable[[Session], None]]] = {
     scene.__name__: scene
     for scene in (
-        transaction, remote_transaction, deauthorized, offline_transaction, reservation, availability,
+        transaction, long_transaction, remote_transaction, deauthorized, offline_transaction, reservation, availability,
         scheduled_availability, local_list, data_transfer, transaction_status, settings, report, smart_charging, log,
         firmware, certificate, triggers, unlock, reset, reset_in_transaction, scheduled_reset, reconnect, network_profile,
         *v2_more.SCENES,
