@@ -91,7 +91,7 @@ def expires_in_silence(s: Session) -> None:
             not s.requests("CancelReservation", where=lambda p: p["reservationId"] == request.payload["reservationId"])
         )
         s.need(free.at - request.at > 300)
-        s.need(not [x for x in s.requests("StartTransaction", where=lambda p: p.get("reservationId"))])
+        s.need(not list(s.requests("StartTransaction", where=lambda p: p.get("reservationId"))))
         s.drop_exchange(free)
     else:
         s.drop_exchange(s.one(name))
