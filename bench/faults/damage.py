@@ -8,17 +8,25 @@ from bench.faults.session import Session, Step
 def lose_some(session: Session) -> None:
     """By chance: a hole of some messages, the beginning, or the end."""
     steps = session.sorted()
+    if len(steps) < 6:
+        return  # nothing that could be lost
     kind = session.chance.choice(("hole", "hole", "beginning", "end"))
     at = session.chance.randrange(2, max(3, len(steps) - 2))
     if kind == "end":
         session.steps = steps[:at]
     elif kind == "beginning":
+        while at < len(steps) - 1 and steps[at].side is None:  # a connection of which nothing was captured is none
+            at += 1
         kept = steps[at:]
-        opened = [step for step in steps[:at] if _is(step, "open")]
-        closed = [step for step in steps[:at] if _is(step, "close ")]
-        if len(opened) > len(closed):
-            words = (opened[-1].text or "").partition(" ")[2]
-            kept.insert(0, Step(steps[at].at, opened[-1].label, text=f"joined {words}"))
+        open_again: set[str] = set()
+        for step in steps[at:]:
+            if _is(step, "open"):
+                open_again.add(step.label)
+            elif step.label not in open_again:
+                open_again.add(step.label)
+                begun = [each for each in steps[:at] if _is(each, "open") and each.label == step.label]
+                words = (begun[-1].text or "").partition(" ")[2] if begun else f"as={step.label}"
+                kept.insert(0, Step(steps[at].at, step.label, text=f"joined {words}"))
         session.steps = kept
     else:
         window = steps[at : at + session.chance.randint(1, 6)]

@@ -152,13 +152,6 @@ def asked_in_vain(s: Session) -> None:
         s.refuse(s.insert(s.quiet(), "<", "GetLocalListVersion"), "NotImplemented")
 
 
-@fault("RPC-017", "reset")
-def speaks_after_its_close(s: Session) -> None:
-    close = s.pick([step for step in s.steps if step.text and step.side == ">" and step.text.startswith("close")])
-    request = s.insert(close.at + 0.05, ">", "DataTransfer", {"vendorId": "org.example"}, {"status": "Accepted"})
-    s.drop(request.answer)
-
-
 def _rename(request: Step, unique_id: str) -> None:
     request.unique_id = unique_id
     if request.answer is not None:
