@@ -30,7 +30,13 @@ def refused(s: Session, number: int, pause: float, status: int = 401) -> None:
     first = opened(s)
     for turn in range(number):
         label = "TUVWXYZ"[turn % 7]
-        s.steps.append(Step(first.at - 0.5 - pause * (number - turn), label, text=f"open as={label} status={status} offered=ocpp{s.version} client=10.0.0.7"))
+        s.steps.append(
+            Step(
+                first.at - 0.5 - pause * (number - turn),
+                label,
+                text=f"open as={label} status={status} offered=ocpp{s.version} client=10.0.0.7",
+            )
+        )
     earliest = min(step.at for step in s.steps)
     s.shift(earliest - 1, max(0.0, 1 - earliest))
 
@@ -95,16 +101,36 @@ def two_stations_one_identity(s: Session) -> None:
     """A second station with the same identity connects and speaks, while the first goes on."""
     at = max(s.quiet_moments)
     label = s.label_at(at)
-    s.steps.append(Step(at + 1, "Z", text=f"open as=Z user={s.traits['station']} has_password=true password_length=20 offered=ocpp{s.version} client=10.99.0.9"))
+    s.steps.append(
+        Step(
+            at + 1,
+            "Z",
+            text=f"open as=Z user={s.traits['station']} has_password=true password_length=20 offered=ocpp{s.version} client=10.99.0.9",
+        )
+    )
     for turn in range(6):
         for name, shift in (("Z", 5.0), (label, 12.0)):
             when = at + shift + 20 * turn
             beat = Step(when, name, ">", "call", "Heartbeat", {}, s.new_id(">"))
-            beat.answer = Step(when + 0.1, name, "<", "result", "Heartbeat", {"currentTime": s.stamp(when - s.now)}, beat.unique_id, answers=beat)
+            beat.answer = Step(
+                when + 0.1,
+                name,
+                "<",
+                "result",
+                "Heartbeat",
+                {"currentTime": s.stamp(when - s.now)},
+                beat.unique_id,
+                answers=beat,
+            )
             s.steps += (beat, beat.answer)
 
 
-@fault("CON-012", "reconnect", also=("RPC-005",), note="A ping just before the connection breaks has no time to be answered.")
+@fault(
+    "CON-012",
+    "reconnect",
+    also=("RPC-005",),
+    note="A ping just before the connection breaks has no time to be answered.",
+)
 def ping_not_answered(s: Session) -> None:
     at = s.quiet()
     for turn in range(4):
@@ -115,7 +141,9 @@ def ping_not_answered(s: Session) -> None:
 def negative_ping_interval(s: Session) -> None:
     at = s.quiet()
     if s.version == "1.6":
-        s.insert(at, "<", "ChangeConfiguration", {"key": "WebSocketPingInterval", "value": "-1"}, {"status": "Accepted"})
+        s.insert(
+            at, "<", "ChangeConfiguration", {"key": "WebSocketPingInterval", "value": "-1"}, {"status": "Accepted"}
+        )
         return
     where = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "WebSocketPingInterval"}}
     s.insert(at, "<", "SetVariables", {"setVariableData": [{"attributeValue": "-5", **where}]},
@@ -155,7 +183,16 @@ def closed_when_the_heartbeat_is_due(s: Session) -> None:
         )  # fmt: skip
         at = close + 6
         beat = Step(at, chr(ord(label) + turn), ">", "call", "Heartbeat", {}, s.new_id(">"))
-        beat.answer = Step(at + 0.1, beat.label, "<", "result", "Heartbeat", {"currentTime": s.stamp(at - s.now)}, beat.unique_id, answers=beat)
+        beat.answer = Step(
+            at + 0.1,
+            beat.label,
+            "<",
+            "result",
+            "Heartbeat",
+            {"currentTime": s.stamp(at - s.now)},
+            beat.unique_id,
+            answers=beat,
+        )
         s.steps += (beat, beat.answer)
 
 
@@ -165,7 +202,13 @@ def connects_again_and_again(s: Session) -> None:
     first = opened(s)
     for turn in range(14):
         at = first.at - 100 + 6 * turn
-        s.steps.append(Step(at, "Z", text=f"open as=Z offered=ocpp{s.version} user={s.traits['station']} has_password=true password_length=20"))
+        s.steps.append(
+            Step(
+                at,
+                "Z",
+                text=f"open as=Z offered=ocpp{s.version} user={s.traits['station']} has_password=true password_length=20",
+            )
+        )
         s.steps.append(Step(at + 1, "Z", text="close as=Z by=csms kind=rst"))
     s.shift(-1000, 110.0)
 
@@ -206,7 +249,7 @@ def password_without_tls(s: Session) -> None:
 
 @fault("SEC-002")
 def nothing_at_all(s: Session) -> None:
-    everywhere(s, tls="false", user="", has_password="false", password_length="0")
+    everywhere(s, tls="false", user="", has_password="false", password_length="0")  # noqa: S106 - words of a line
 
 
 @fault("SEC-003", also=())
@@ -232,7 +275,10 @@ def old_tls(s: Session) -> None:
 
 @fault("SEC-006")
 def weak_suite(s: Session) -> None:
-    handshake(s, f"suite_is_weak=true suite={s.chance.choice(('TLS_RSA_WITH_RC4_128_SHA', 'TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'TLS_RSA_WITH_NULL_SHA'))}")
+    handshake(
+        s,
+        f"suite_is_weak=true suite={s.chance.choice(('TLS_RSA_WITH_RC4_128_SHA', 'TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'TLS_RSA_WITH_NULL_SHA'))}",
+    )
 
 
 @fault("SEC-007")
@@ -242,27 +288,41 @@ def no_client_certificate(s: Session) -> None:
 
 @fault("SEC-030", also=("SEC-031",))
 def certificate_ran_out(s: Session) -> None:
-    handshake(s, "names=csms.example server_name=csms.example not_before=2024-01-01T00:00:00Z not_after=2026-02-01T00:00:00Z")
+    handshake(
+        s, "names=csms.example server_name=csms.example not_before=2024-01-01T00:00:00Z not_after=2026-02-01T00:00:00Z"
+    )
 
 
 @fault("SEC-031")
 def certificate_runs_out(s: Session) -> None:
-    handshake(s, f"names=csms.example server_name=csms.example not_before=2025-01-01T00:00:00Z not_after=2026-03-{s.chance.randint(4, 14):02}T00:00:00Z")
+    handshake(
+        s,
+        f"names=csms.example server_name=csms.example not_before=2025-01-01T00:00:00Z not_after=2026-03-{s.chance.randint(4, 14):02}T00:00:00Z",
+    )
 
 
 @fault("SEC-033")
 def certificate_of_another_host(s: Session) -> None:
-    handshake(s, "name_matches=false subject=CN=other.example names=other.example server_name=csms.example not_before=2025-01-01T00:00:00Z not_after=2027-01-01T00:00:00Z")
+    handshake(
+        s,
+        "name_matches=false subject=CN=other.example names=other.example server_name=csms.example not_before=2025-01-01T00:00:00Z not_after=2027-01-01T00:00:00Z",
+    )
 
 
 @fault("SEC-034")
 def handshake_fails(s: Session) -> None:
-    handshake(s, s.chance.choice(("alert=42 alert_by=station", "alert=48 alert_by=station", "alert=40 alert_by=csms")), failed=True)
+    handshake(
+        s,
+        s.chance.choice(("alert=42 alert_by=station", "alert=48 alert_by=station", "alert=40 alert_by=csms")),
+        failed=True,
+    )
 
 
 @fault("SEC-035")
 def no_suite_of_the_profile(s: Session) -> None:
-    handshake(s, "offered_suites=TLS_RSA_WITH_AES_128_CBC_SHA,TLS_RSA_WITH_AES_256_CBC_SHA suite=TLS_RSA_WITH_AES_128_CBC_SHA")
+    handshake(
+        s, "offered_suites=TLS_RSA_WITH_AES_128_CBC_SHA,TLS_RSA_WITH_AES_256_CBC_SHA suite=TLS_RSA_WITH_AES_128_CBC_SHA"
+    )
 
 
 @fault("SEC-036")

@@ -291,7 +291,7 @@ def smart_charging(s: Session) -> None:
         "status": "Accepted", "connectorId": connector, "scheduleStart": s.stamp(), "chargingSchedule": {
             "duration": 600, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}]}},
     )  # fmt: skip
-    charge(s, connector, running)
+    charge(s, connector, running, 900 // s.traits["sample"])
     stop(s, running, "Local", idTag=card)
     leave(s, connector)
     s.csms("ClearChargingProfile", {"id": profile}, ACCEPTED)

@@ -357,7 +357,7 @@ def smart_charging(s: Session) -> None:
                  "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}]}  # fmt: skip
     s.csms("GetCompositeSchedule", {"evseId": t.evse, "duration": 600, "chargingRateUnit": "A"},
            {"status": "Accepted", "schedule": composite})  # fmt: skip
-    t.charge()
+    t.charge(900 // s.traits["sample"])
     t.driver_stops()
     request = number(s, "request")
     s.csms("GetChargingProfiles", {"requestId": request, "evseId": t.evse, "chargingProfile": {
