@@ -21,7 +21,7 @@ def monitoring(s: Session) -> None:
         {"value": 20000, "type": "UpperThreshold", "severity": 5, "transaction": False, **place}]},
         {"setMonitoringResult": [{"id": monitor, "status": "Accepted", "type": "UpperThreshold", "severity": 5, **place}]},
     )  # fmt: skip
-    s.wait(20)
+    s.wait(80)
     s.now += 0.3
     s.station("NotifyEvent", {"generatedAt": s.stamp(), "seqNo": 0, "tbc": False, "eventData": [{
         "eventId": number(s, "request"), "timestamp": s.stamp(), "trigger": "Alerting", "actualValue": "21000",
