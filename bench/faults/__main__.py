@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-from bench.faults.measure import CLEAN, TRIALS, Bench
+from bench.faults.measure import CLEAN, TRIALS, Bench, measure_all
 from bench.faults.table import FIGURES, read, rows, totals, write
 
 EXAMPLES = """examples:
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--number", type=int, default=0, help="with --show: which of its broken sessions")
     parser.add_argument("--damaged", action="store_true", help="with --show: the one that lacks a part")
     parser.add_argument("--trials", type=int, default=TRIALS, help="broken sessions a rule")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes; default: as many as cores")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     if options.show:
         return _show(options.show, options.number, damaged=options.damaged)
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no rule with a fault begins with {' or '.join(options.rules)}")
     if unknown := [rule for rule in wanted if rule not in bench.by_id]:
         parser.error(f"there is no rule {', '.join(unknown)}")
-    figures = bench.measure(wanted, options.trials, clean=0 if options.rules else CLEAN)
+    figures = measure_all(wanted, options.trials, 0 if options.rules else CLEAN, options.jobs)
     if not options.rules:
         write(figures)
         print(f"wrote {FIGURES}; now `make docs`")

@@ -60,8 +60,8 @@ def update_of_nobody(s: Session) -> None:
     """It is over, and begins again by itself."""
     _, told = update_at_the_end(s, "Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed")
     at = after(told[-1])
-    s.insert(at + 5, ">", "SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": Stamp(at + 5)}, {})
-    s.insert(at + 12, ">", told[0].action, dict(told[0].payload), {})
+    event = s.insert(at, ">", "SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": Stamp(at)}, {})
+    s.insert(after(event), ">", told[0].action, dict(told[0].payload), {})
 
 
 @fault("FW-003")

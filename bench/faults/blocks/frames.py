@@ -13,6 +13,13 @@ QUIET = ("Heartbeat", "DataTransfer", "GetLocalListVersion", "GetTransactionStat
 """Requests that nothing else depends on."""
 
 
+def calm(s: Session, *actions: str) -> Step:
+    """One of them by chance that no TriggerMessage has asked for."""
+    request = s.one(*(actions or QUIET))
+    s.need(not [x for x in s.requests("TriggerMessage") if 0 < request.at - x.at < 10])
+    return request
+
+
 def spoil(s: Session, request: Step, text: str) -> None:
     """`text` is sent instead of the request; the other side cannot answer it."""
     request.text = text
@@ -28,13 +35,13 @@ def parts(step: Step) -> list[Any]:
 @fault("FRM-001")
 def cut_off(s: Session) -> None:
     """A buffer that is too short."""
-    request = s.one(*QUIET)
+    request = calm(s)
     spoil(s, request, request.wire()[: -s.chance.randint(1, 12)])
 
 
 @fault("FRM-001")
 def not_json(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     spoil(
         s,
         request,
@@ -46,13 +53,13 @@ def not_json(s: Session) -> None:
 
 @fault("FRM-002")
 def no_array(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     spoil(s, request, s.chance.choice((json.dumps({"type": 2, "id": request.unique_id}), '"pong"', "2", "null")))
 
 
 @fault("FRM-003", also=("FRM-005",))
 def unknown_type(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     found = parts(request)
     found[0] = s.chance.choice((1, 7, 22, "2", -2, 2.5))
     spoil(s, request, json.dumps(found))
@@ -60,20 +67,20 @@ def unknown_type(s: Session) -> None:
 
 @fault("FRM-005", also=("FRM-003",))
 def unknown_type_unnoticed(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     spoil(s, request, json.dumps([8, *parts(request)[1:]]))
 
 
 @fault("FRM-006")
 def call_of_wrong_length(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     found = parts(request)
     spoil(s, request, json.dumps(s.chance.choice((found[:3], [*found, {}], found[:2]))))
 
 
 @fault("FRM-007", also=("RPC-005",))
 def result_of_wrong_length(s: Session) -> None:
-    answer = s.one(*QUIET).answer
+    answer = calm(s).answer
     assert answer is not None
     found = parts(answer)
     answer.text = json.dumps(s.chance.choice((found[:2], [*found, {}], [*found[:2], answer.action, found[2]])))
@@ -90,7 +97,7 @@ def error_of_wrong_length(s: Session) -> None:
 
 @fault("FRM-009", also=("RPC-012",))
 def result_error_of_wrong_length(s: Session) -> None:
-    answer = s.one(*QUIET).answer
+    answer = calm(s).answer
     assert answer is not None
     text = json.dumps([5, answer.unique_id, "FormatViolation", *(("",) if s.chance.random() < 0.5 else ())])
     s.insert_line(answer.at + 0.05, text, "<" if answer.side == ">" else ">")
@@ -105,7 +112,7 @@ def send_of_wrong_length(s: Session) -> None:
 
 @fault("FRM-011", also=("RPC-005",))
 def bad_id(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     found = parts(request)
     found[1] = s.chance.choice((99017, "x" * s.chance.randint(37, 60), None, {}))
     spoil(s, request, json.dumps(found))
@@ -113,7 +120,7 @@ def bad_id(s: Session) -> None:
 
 @fault("FRM-012", also=("RPC-005", "SCH-001"))
 def payload_is_no_object(s: Session) -> None:
-    request = s.one(*QUIET)
+    request = calm(s)
     found = parts(request)
     found[3] = s.chance.choice(([], "", 0, [{}], "x"))
     spoil(s, request, json.dumps(found))
@@ -121,24 +128,24 @@ def payload_is_no_object(s: Session) -> None:
 
 @fault("FRM-014")
 def invented_error_code(s: Session) -> None:
-    s.refuse(s.one(*QUIET), s.chance.choice(("Oops", "500", "NotFound", "UnknownError", "internalerror")))
+    s.refuse(calm(s), s.chance.choice(("Oops", "500", "NotFound", "UnknownError", "internalerror")))
 
 
 @fault("FRM-016")
 def error_code_of_another_version(s: Session) -> None:
     """1.6 wrote two codes with other letters than 2.0.1."""
-    s.refuse(s.one(*QUIET), "FormatViolation" if s.version == "1.6" else "FormationViolation")
+    s.refuse(calm(s), "FormatViolation" if s.version == "1.6" else "FormationViolation")
 
 
 @fault("FRM-017")
 def description_is_no_text(s: Session) -> None:
-    answer = s.refuse(s.one(*QUIET), "InternalError")
+    answer = s.refuse(calm(s), "InternalError")
     answer.description = s.chance.choice((None, 5, "x" * 300 if s.version != "1.6" else 1, {"text": "no"}))
 
 
 @fault("FRM-018")
 def details_are_no_object(s: Session) -> None:
-    answer = s.refuse(s.one(*QUIET), "InternalError")
+    answer = s.refuse(calm(s), "InternalError")
     found = parts(answer)
     found[4] = s.chance.choice((None, "", [], "none"))
     answer.text = json.dumps(found)
@@ -147,7 +154,7 @@ def details_are_no_object(s: Session) -> None:
 @fault("FRM-019", also=("FRM-001", "RPC-002", "TRG-001"))
 def error_with_empty_id(s: Session) -> None:
     """A message that cannot be read, and an error about it that does not say -1."""
-    request = s.one(*QUIET)
+    request = calm(s)
     answer = request.answer
     assert answer is not None
     request.text = request.wire()[:-3]
@@ -193,7 +200,7 @@ def same_key_twice(s: Session) -> None:
 @fault("FRM-024")
 def signature_lacks_a_part(s: Session) -> None:
     """A signed message (its action has the suffix -Signed) without protected header or signature."""
-    request = s.one("Heartbeat", "DataTransfer")
+    request = calm(s, "Heartbeat", "DataTransfer")
     whole = {"payload": "e30", "protected": "eyJhbGciOiJFUzI1NiJ9", "signature": "c2ln"}
     whole["payload"] = "eyJ2ZW5kb3JJZCI6Im9yZy5leGFtcGxlIn0" if request.action == "DataTransfer" else "e30"
     del whole[s.chance.choice(("protected", "signature"))]

@@ -144,7 +144,7 @@ def odd_interval(s: Session) -> None:
     boot.answer.payload["interval"] = s.chance.choice((1, -5, 500_000, 3))
 
 
-@fault("BOOT-012", also=("DQ-001", "DQ-002", "SCH-007"))
+@fault("BOOT-012", also=("FW-004", "DQ-001", "DQ-002", "SCH-007"))
 def time_of_1970(s: Session) -> None:
     """A CSMS whose clock was never set."""
     boot = first_boot(s)
@@ -157,7 +157,7 @@ def boots_for_no_reason(s: Session) -> None:
     """The CSMS triggers a boot of a station that it has accepted."""
     at = s.quiet()
     s.insert(at, "<", "TriggerMessage", {"requestedMessage": "BootNotification"}, {"status": "Accepted"})
-    boot = copy.deepcopy(first_boot(s).payload)
+    boot = copy.deepcopy([b for b in s.requests("BootNotification") if b.at < at][-1].payload)
     if s.version != "1.6":
         boot["reason"] = "Triggered"
     s.insert(

@@ -74,7 +74,7 @@ def reserves_what_is_taken(s: Session) -> None:
 @fault(
     "RES-003",
     "reservation",
-    also=("RES-001", "ST16-001", "RES-006", "RES-010", "RES-002"),
+    also=("RES-008", "RES-001", "ST16-001", "RES-006", "RES-010", "RES-002"),
     note="Another status of the connector within two minutes settles it.",
 )
 def expires_in_silence(s: Session) -> None:

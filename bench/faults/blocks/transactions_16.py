@@ -311,7 +311,7 @@ def faulted_without_error(s: Session) -> None:
     s.insert(at + 5, ">", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}, {})
 
 
-@fault("ST16-004")
+@fault("ST16-004", also="ST16-001")
 def communication_error_without_car(s: Session) -> None:
     s.insert(s.quiet(), ">", "StatusNotification", {"connectorId": 1, "errorCode": "EVCommunicationError",
              "status": s.chance.choice(("Available", "Unavailable"))}, {})  # fmt: skip
@@ -341,7 +341,7 @@ def reserved_without_reservation(s: Session) -> None:
     s.insert(at + 5, ">", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}, {})
 
 
-@fault("ST16-009", also=("ST16-001", "ST16-007", "DQ-002"))
+@fault("ST16-009", also=("ST16-001", "AVL-002", "ST16-007", "DQ-002"))
 def older_status_later(s: Session) -> None:
     """Two statuses of a connector that overtake each other."""
     s.need(s.traits["rich"])
