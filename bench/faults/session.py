@@ -257,6 +257,9 @@ class Session:
         self, at: float, side: Side, action: str, payload: Payload | None = None, answer: Payload | None = None
     ) -> Step:
         """An exchange at that time; what comes later makes room for it."""
+        for step in self.sorted():  # a side waits for its answer before it asks again
+            if step.kind == "call" and step.side == side and step.answer is not None and step.at <= at < step.answer.at:
+                at = step.answer.at + 0.02
         label = self.label_at(at)
         self.shift(at, 3.0)
         back: Side = "<" if side == ">" else ">"
