@@ -176,3 +176,24 @@ def test_a_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         sharder.select(batch)
     assert len(sharder._held) == 10
     assert sum(len(rows) for rows in run(segments, [7] * 8, flows)) == 50
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (0, b"POST /soap HTTP/1.1\r\nHost: csms\r\nContent-Type: application/soap+xml\r\nContent-Length: 0\r\n\r\n"),
+        (1, b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: 4\r\n\r\n"),
+        (1, b"Time></o:heartbeatResponse></s:Body></s:Envelope>"),
+        (0, b"GET /soap?wsdl HTTP/1.1\r\nHost: csms\r\n\r\n"),
+    ],
+)
+def test_what_may_be_soap_goes_to_the_first_worker(first: tuple[int, bytes]) -> None:
+    """Its stations stand in the bodies, many of them on one connection perhaps."""
+    direction, octets = first
+    segments: list[Segment] = []
+    for pair in range(4):
+        segments.append((pair, direction, ACK | PSH, 100, octets[:20]))
+        segments.append((pair, direction, ACK | PSH, 120, octets[20:]))
+        segments += [(pair, 1 - direction, ACK, 500 + number, b"") for number in range(limits.HELD_SEGMENTS)]
+    got = run(segments, [3, 5], flows_of(range(4)))
+    assert [len(rows) for rows in got] == [len(segments), 0, 0]
