@@ -97,7 +97,9 @@ class Connection:
                 self.give_up(direction)
         self.is_over = True
         facts = self.facts
-        if facts.outcome == "unknown" and item.reason in ("fin", "rst") and not self.has_gap and not self.is_midway:
+        # A message that cannot be read may not have been captured in its order: then nothing is certain.
+        is_whole = facts.hello_seen and not (self.has_gap or self.is_midway or self._told["tls.bad_handshake"])
+        if facts.outcome == "unknown" and item.reason in ("fin", "rst") and is_whole:
             facts.outcome = "unfinished"
             if item.closed_by is not None:
                 facts.ended_by = self.side(item.closed_by)
