@@ -97,7 +97,8 @@ the dissector and *all* rules. *Recall* is the share of broken sessions that the
 session that the rule accuses although another thing was broken, or nothing; what a rule declares as a consequence
 (`follows`), or what the fault's author named beforehand as another word for it, does not count. *False after a loss*:
 each broken session once more as a capture that lacks a part of it (a hole, the beginning, the end), and accusations
-that the whole session did not earn. The faults are in `bench/faults/blocks/`; `python -m bench.faults --show RULE`
+that the whole session did not earn. Faults of the upgrade, of WebSocket frames and of TLS handshakes enter as the rooms
+below OCPP report them. The faults are in `bench/faults/blocks/`; `python -m bench.faults --show RULE`
 prints a broken session and what is said about it."""
 
 

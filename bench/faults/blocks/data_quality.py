@@ -31,7 +31,7 @@ def clock_never_set(s: Session) -> None:
             stamp.at -= 56 * 365.25 * 86_400
 
 
-@fault("DQ-002", also=("TX2-015", "TX2-020"))
+@fault("DQ-002", also=("TX2-015", "TX2-020"), note="Only statuses and messages about transactions are compared.")
 def clock_ahead(s: Session) -> None:
     """Its clock is half an hour ahead."""
     ahead = s.chance.uniform(900, 3000)

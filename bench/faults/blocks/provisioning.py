@@ -113,6 +113,7 @@ def remote_start_while_pending(s: Session) -> None:
     "reset",
     "report",
     also=("AVL-002", "AVL-003", "RES-001", "RES-003", "RES-005", "TRG-001", "TRG-006", "AVL-004", "ST16-001"),
+    note="The end of the connection calls it off.",
 )
 def silent_about_its_connectors(s: Session) -> None:
     """No status for ten minutes, and nobody charges."""

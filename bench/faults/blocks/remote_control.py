@@ -273,7 +273,7 @@ def back_in_service_by_a_boot(s: Session) -> None:
     s.need(not between)
 
 
-@fault("AVL-006", "transaction", also=("AVL-008",))
+@fault("AVL-006", "transaction", also=("AVL-008",), note="Not told before the EVSE was Available on this connection.")
 def two_connectors_taken(s: Session) -> None:
     """One cable, and both connectors of the EVSE say Occupied."""
     event = s.one("TransactionEvent", where=lambda p: p["triggerReason"] == "CablePluggedIn")

@@ -218,7 +218,7 @@ def another_version_reported(s: Session) -> None:
     request.answer.payload[version_name(s)] += s.chance.choice((-1, 5))
 
 
-@fault("LAL-005", "local_list", also=("LAL-004",))
+@fault("LAL-005", "local_list", also=("LAL-004",), note="The end of the connection calls it off.")
 def change_failed_and_nothing_follows(s: Session) -> None:
     request = s.one("SendLocalList", where=lambda p: p["updateType"] == "Differential")
     assert request.answer is not None

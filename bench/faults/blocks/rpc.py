@@ -116,7 +116,7 @@ def refuses_what_was_no_response(s: Session) -> None:
     s.insert_line(at, text, s.chance.choice((">", "<")))
 
 
-@fault("RPC-013", also=("SCH-002",))
+@fault("RPC-013", also=("SCH-002",), note="The end of the connection calls it off.")
 def bad_response_taken(s: Session) -> None:
     request = s.one("Heartbeat", "GetTransactionStatus", "DataTransfer", "ClearCache")
     assert request.answer is not None

@@ -334,7 +334,7 @@ def preparing_for_hours(s: Session) -> None:
     s.wait(3600)
 
 
-@fault("ST16-008")
+@fault("ST16-008", note="Shortly after a reservation it may still be that one.")
 def reserved_without_reservation(s: Session) -> None:
     at = s.quiet()
     s.insert(at, ">", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Reserved"}, {})
