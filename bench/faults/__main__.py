@@ -7,12 +7,12 @@ import os
 import sys
 
 from bench.faults.measure import CLEAN, TRIALS, Bench, measure_all
-from bench.faults.table import FIGURES, read, rows, totals, write
+from bench.faults.table import FIGURES, read, rows, totals, write, write_recall
 
 EXAMPLES = """examples:
   python -m bench.faults                     the table as it is published
   python -m bench.faults --measure           measure everything and write it anew, then `make docs`
-  python -m bench.faults --measure RPC TX16  measure some rules, print what is not as it should be
+  python -m bench.faults --measure RPC TX16  measure some rules, print what is not as it should be (--write: store it)
   python -m bench.faults --show RPC-003      a broken session as a transcript, and what is said about it
 """
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("rules", nargs="*", metavar="RULE", help="ids or their beginnings; default: all")
     parser.add_argument("--measure", action="store_true", help="measure instead of reading the stored figures")
+    parser.add_argument("--write", action="store_true", help="with --measure RULE: store what these rules found")
     parser.add_argument("--show", metavar="RULE", help="print one broken session of this rule")
     parser.add_argument("--number", type=int, default=0, help="with --show: which of its broken sessions")
     parser.add_argument("--damaged", action="store_true", help="with --show: the one that lacks a part")
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
                 f"; missed {found.missed}" if found.missed else "", f"; false {found.accused}" if found.accused else ""
             )
     print(f"{totals(figures)} {bad} rules to look at.")
+    if options.rules and options.write:
+        write_recall(figures, wanted)
     return 1 if bad else 0
 
 

@@ -27,6 +27,16 @@ def write(figures: Mapping[str, Figures]) -> None:
                 writer.writerow((rule, *(getattr(found, column) for column in _COLUMNS)))
 
 
+def write_recall(figures: Mapping[str, Figures], rules: Sequence[str]) -> None:
+    """Store what these rules found; false alarms stay, for they come from the sessions of all rules."""
+    stored = read()
+    for rule in rules:
+        old = stored.get(rule, Figures())
+        figures[rule].false_alarms, figures[rule].false_when_damaged = old.false_alarms, old.false_when_damaged
+        stored[rule] = figures[rule]
+    write(stored)
+
+
 def read() -> dict[str, Figures]:
     with FIGURES.open(encoding="utf-8", newline="") as file:
         return {row["rule"]: Figures(**{name: int(row[name]) for name in _COLUMNS}) for row in csv.DictReader(file)}

@@ -163,17 +163,22 @@ def list_and_not_found(s: Session) -> None:
     request.answer.payload["status"] = "NotFound"
 
 
-@fault("ISO-004", "certificate")
+@fault("ISO-004", "certificate", note="As long as not all lists were seen, it is inconclusive.")
 def deleted_and_still_there(s: Session) -> None:
     request = s.one("GetInstalledCertificateIds")
     assert request.answer is not None
+    if s.version == "1.6":
+        other = {"certificateType": "ManufacturerRootCertificate"}
+        s.insert(after(request), "<", "GetInstalledCertificateIds", other, {"status": "NotFound"})
+    else:
+        request.payload = {}  # all lists
     found = request.answer.payload
     hashes = (
         found["certificateHashData"][0]
         if s.version == "1.6"
         else found["certificateHashDataChain"][0]["certificateHashData"]
     )
-    s.insert(after(request), "<", "DeleteCertificate", {"certificateHashData": hashes}, {"status": "Accepted"})
+    s.insert(after(request) + 3, "<", "DeleteCertificate", {"certificateHashData": hashes}, {"status": "Accepted"})
     s.insert(
         after(request) + 4, "<", "GetInstalledCertificateIds", copy.deepcopy(request.payload), copy.deepcopy(found)
     )
