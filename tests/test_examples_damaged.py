@@ -23,7 +23,7 @@ MESSAGE = re.compile(r"(?P<time>\S+)\s+(?P<label>[A-Z]?)(?P<arrow>[<>])\s+(?!pin
 CONNECTS = re.compile(r"(?P<time>\S+)\s+(?P<word>open|joined)\b(?P<words>[^#]*)")
 CLOSES = re.compile(r"\S+\s+close\b(?:.*\bas=(?P<label>[A-Z]))?")
 HEAD = re.compile(r"(version|station|start|transport)\b")
-KINDS = ("message", "both sides", "beginning", "csms", "station", "csms, shown", "station, shown")
+KINDS = ("message", "both sides", "beginning", "connection before", "csms", "station", "csms, shown", "station, shown")
 
 LATER = "400d"  # when everything is due
 # (rule, rule whose example it is): why a finding about the damaged example is right, whatever was lost.
@@ -62,8 +62,8 @@ def damaged(head: list[str], body: list[str], kind: str) -> Iterator[Damaged]:
     """The example, once for each thing that is missing."""
     if kind in ("message", "both sides"):
         yield from without_a_message(head, body, both=kind == "both sides")
-    elif kind == "beginning":
-        yield from joined_midway(head, body)
+    elif kind in ("beginning", "connection before"):
+        yield from joined_midway(head, body, with_message=kind == "beginning")
     else:
         side, _, shown = kind.partition(", ")
         yield Damaged(f"the {side}", [*head, *one_sided(body, "<" if side == "csms" else ">", shown=bool(shown))])
@@ -88,12 +88,14 @@ def without_a_message(head: list[str], body: list[str], *, both: bool) -> Iterat
             yield Damaged(line, [*head, *body[:at], f"{found['time']} loss", *body[at + 2 :]])
 
 
-def joined_midway(head: list[str], body: list[str]) -> Iterator[Damaged]:
-    """The capture begins with a message, on the connections that were open then."""
+def joined_midway(head: list[str], body: list[str], *, with_message: bool) -> Iterator[Damaged]:
+    """The capture begins with a message, on the connections that were open then; or where a later one is opened."""
     opened = {"A": ""} if begins_connected(body) else {}
     label = "A"
     for at, line in enumerate(body):
         found, connects, closes = MESSAGE.match(line), CONNECTS.match(line), CLOSES.match(line)
+        if connects is not None and not with_message and at:
+            yield Damaged(line, [*head, *joined(connects["time"], opened, label), *body[at:]])
         if connects is not None:
             label = label_of(connects["words"])
             opened[label] = connects["words"]
@@ -103,8 +105,13 @@ def joined_midway(head: list[str], body: list[str]) -> Iterator[Damaged]:
             continue
         label = found["label"] or label
         opened.setdefault(label, "")
-        joined = [f"{found['time']} joined {opened[name]}" for name in sorted(opened, key=lambda name: name == label)]
-        yield Damaged(line, [*head, *joined, *body[at:]])
+        if with_message:
+            yield Damaged(line, [*head, *joined(found["time"], opened, label), *body[at:]])
+
+
+def joined(time: str, opened: dict[str, str], last: str) -> list[str]:
+    """Lines that join open connections, the one that spoke last at the end."""
+    return [f"{time} joined {opened[name]}" for name in sorted(opened, key=lambda name: name == last)]
 
 
 def one_sided(body: list[str], arrow: str, *, shown: bool) -> Iterator[str]:

@@ -16,9 +16,7 @@ def id_used_again(s: Session) -> None:
     _rename(late, earlier.unique_id)
 
 
-@fault(
-    "RPC-002", also="RPC-005", note="In the first minute of a second connection it may answer a CALL of the one before."
-)
+@fault("RPC-002", also="RPC-005", note="In the first minute of a connection it may answer a CALL of the one before.")
 def answer_with_other_id(s: Session) -> None:
     answer = s.one().answer
     assert answer is not None
