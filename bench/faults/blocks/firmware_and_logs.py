@@ -93,7 +93,7 @@ def update_that_never_ends(s: Session) -> None:
 @fault(
     "FW-006",
     also=("FW-002", "FW-003", "FW-005", "FW-007", "FW-010"),
-    note="Another number is told only when the update is Installed.",
+    note="Another number is told only when the update is Installed, and the station was known to have no other.",
 )
 def status_of_another_update(s: Session) -> None:
     _, told = update_at_the_end(s, "Downloading", "Downloaded", "SignatureVerified", "Installing", pause=80.0)
