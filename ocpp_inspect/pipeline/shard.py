@@ -95,6 +95,7 @@ class Sharder:
         # Of the client's SYN, to tell port reuse from a repeated SYN.
         self._initial_seq: Int64 = np.full(1024, _UNDECIDED, dtype=np.int64)
         self._owner_of_address: dict[tuple[str, str, int], int] = {}
+        self._soap_servers: dict[tuple[str, int], None] = {}
         self._worker_of_station: dict[str, int] = {}
         self._worker_of_client: dict[str, int] = {}  # those of which no station is known
 
@@ -208,6 +209,7 @@ class Sharder:
             if path is not None:
                 return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
             if _carries_soap(text):
+                self._note_soap(flow, direction, text)
                 return _SOAP_WORKER
         return _UNDECIDED if undecided else self._owner_by_address(flow)
 
@@ -259,8 +261,16 @@ class Sharder:
             if path is not None:
                 return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
             if _carries_soap(text):
+                self._note_soap(flow, direction, text)
                 return _SOAP_WORKER
         return _UNDECIDED
+
+    def _note_soap(self, flow: Flow, direction: int, text: bytes) -> None:
+        """Connections to a server of SOAP are the first worker's, whatever of them was captured."""
+        is_to_b = (direction == 0) == text.startswith(b"POST ")
+        self._soap_servers[(flow.b, flow.b_port) if is_to_b else (flow.a, flow.a_port)] = None
+        if len(self._soap_servers) > STATIONS:
+            del self._soap_servers[next(iter(self._soap_servers))]
 
     def _owner_by_address(self, flow: Flow, *, is_tls: bool = False) -> int:
         for key in ((flow.a, flow.b, flow.b_port), (flow.b, flow.a, flow.a_port)):
@@ -275,6 +285,8 @@ class Sharder:
         TLS that stays closed is named by the client's address alone: what its handshakes show is judged together.
         """
         flow = self._flows[pair]
+        if (flow.a, flow.a_port) in self._soap_servers or (flow.b, flow.b_port) in self._soap_servers:
+            return _SOAP_WORKER
         client, port = (flow.a, flow.a_port) if flow.a_port >= flow.b_port else (flow.b, flow.b_port)
         client = client if is_tls else f"{client}|{port}"
         return self._deal(self._worker_of_client, client)

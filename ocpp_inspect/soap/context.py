@@ -59,6 +59,7 @@ class Context:
         self._by_listener: dict[Address, str] = {}  # where a station was called, or said that it listens
         self._said: dict[Address, str] = {}  # the same, by what stations say of themselves alone
         self._servers: dict[Address, str] = {}  # where a CSMS listens → the path that was asked for last
+        self._called: dict[Address, None] = {}  # listeners of stations that a CSMS was seen to call
         self._heard: dict[Address, None] = {}  # listeners whose answers are captured
 
     # ------------------------------------------------------------------------------------------------ addresses
@@ -76,6 +77,10 @@ class Context:
         self._note(self._by_listener, listener, station)
         if is_own_word:
             self._note(self._said, listener, station)
+            return
+        self._called[listener] = None
+        if len(self._called) > limits.SOAP_STATIONS:
+            del self._called[next(iter(self._called))]
 
     def station_at_client(self, client: str, server: Address) -> str:
         """The only station known to call from there, "" when none or several do."""
@@ -92,6 +97,10 @@ class Context:
     def is_server(self, address: Address) -> bool:
         """Whether a CSMS listens there."""
         return address in self._servers
+
+    def carries_ocpp(self, address: Address) -> bool:
+        """Whether a request of OCPP was seen to go there."""
+        return address in self._servers or address in self._called
 
     def is_asked_at(self, address: Address, path: str) -> bool:
         """Whether OCPP was asked for at this path of a CSMS, or at this listener of a station."""
@@ -133,7 +142,8 @@ class Context:
             self._last_number[capture] = number
             found = Dialogue(number, station, ts_ns, ts_ns, packet, position)
         self._dialogues[station] = found
-        found.last_ns, found.packet, found.position = ts_ns, packet, position
+        if position >= found.position:  # what waited behind a hole comes late
+            found.last_ns, found.packet, found.position = ts_ns, packet, position
         if len(self._dialogues) > self._limit:
             oldest = self._dialogues.pop(next(iter(self._dialogues)))
             detail = f"more than {self._limit} stations; '{oldest.station}' was forgotten"

@@ -51,9 +51,9 @@ class Reader:
     # ------------------------------------------------------------------------------------------------ requests
 
     def knows(self, connection: Connection) -> bool:
-        """Whether a CSMS or a station is known to listen at the connection's server."""
+        """Whether requests of OCPP were seen to go to the connection's server."""
         _, _, server, port = connection.ends()
-        return self._context.is_server((server, port)) or self._context.is_listener((server, port))
+        return self._context.carries_ocpp((server, port))
 
     def request(self, connection: Connection, exchange: Exchange, body: BodyEnd, place: Place) -> bool:
         """A request is complete."""
