@@ -70,6 +70,8 @@ class Unstopped(Monitor):
         """Everything that is open has to be told of now."""
         judged = self.open if self.reset is self.after_reset else ()
         self.due = dict.fromkeys((*self.due, *judged), item)  # what the boot before left open has its time anew
+        while len(self.due) > TRANSACTIONS:
+            del self.due[next(iter(self.due))]
         self.open.clear()
         self.reset = False
 
