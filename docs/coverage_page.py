@@ -95,11 +95,11 @@ reservations, updates, resets, losses of the line and more, in any order and wit
 which one thing is broken as the protocol sees it, not as the rule's condition is written. Whole sessions run through
 the dissector and *all* rules. *Recall* is the share of broken sessions that the rule tells. A *false alarm* is a
 session that the rule accuses although another thing was broken, or nothing; what a rule declares as a consequence
-(`follows`), or what the fault's author named as another word for it, does not count; some were named after a look at what
-spoke, so this figure is not independent of the rules. *False after a loss*: each broken session once more as a capture
-that lacks a part of it (a hole, the beginning, the end), and accusations that the whole session did not earn. Faults of the upgrade, of WebSocket frames and of TLS handshakes enter as the rooms
-below OCPP report them. The faults are in `bench/faults/blocks/`; `python -m bench.faults --show RULE`
-prints a broken session and what is said about it."""
+(`follows`), or what the fault's author named as another word for it, does not count; some were named after a look at
+what spoke, so this figure is not independent of the rules. *False after a loss*: each broken session once more as a
+capture that lacks a part of it (a hole, the beginning, the end), and accusations that the whole session did not earn.
+Faults of the upgrade, of WebSocket frames and of TLS handshakes enter as the rooms below OCPP report them. The faults
+are in `bench/faults/blocks/`; `python -m bench.faults --show RULE` prints a broken session and what is said of it."""
 
 
 def _measured(rules: Sequence[Rule]) -> Iterator[str]:

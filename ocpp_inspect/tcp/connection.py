@@ -389,8 +389,9 @@ class Connection:
             self._tell("tcp.overlap_differs", segment, f"{len(data)} octets sent again, not the same")
 
     def _give_up_overdue(self, segment: Segment) -> None:
+        until_ns = min(segment.now_ns, NEVER - 1)  # a damaged time may lie behind every time, NEVER included
         for number in (0, 1):
-            while self._due_of(number) <= segment.now_ns or self._has_waited_long(number):
+            while self._due_of(number) <= until_ns or self._has_waited_long(number):
                 self._give_up(number, segment.ts_ns, segment.position)
 
     def _has_waited_long(self, number: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ocpp_inspect.engine import Monitor, Remark
 from ocpp_inspect.model import ConnectionClosed, Loss
 
-TRANSACTIONS: Final = 4096  # ids that are remembered for a station; beyond it nothing is told any more
+TRANSACTIONS: Final = 512  # ids that are remembered for a station; beyond it nothing is told any more
 
 
 class Unheard(Monitor):

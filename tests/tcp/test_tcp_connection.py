@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tcp_segments import Seg, handshake, run, story
 
@@ -42,6 +44,12 @@ def test_out_of_order_waits_for_the_missing_part() -> None:
     assert tell(*H, up(3, b"def"), up(6, b"g"), up(0, b"abc")) == [
         OPEN, "6: > 0 abc", "6: > 3 def", "6: > 6 g", "6: closed end by None lost 0",
     ]  # fmt: skip
+
+
+def test_a_time_behind_every_time_does_not_hang() -> None:
+    """A damaged clock may be beyond the year 2116, behind what stands for never: no other hole is due for that."""
+    late = [replace(segment, at=5e12) for segment in (*H, up(3, b"def"), up(0, b"abc"))]
+    assert story(run(late))[-1].startswith("5: closed")
 
 
 def test_retransmissions_full_partial_and_spurious_are_delivered_once() -> None:
