@@ -49,7 +49,7 @@ def query(
 
       ocpp-inspect query site.duckdb "SELECT * FROM messages" --output messages.parquet
     """
-    from ocpp_inspect.pipeline.lending import borrow
+    from ocpp_inspect.pipeline.lending import opened as borrowed
     from ocpp_inspect.report.safe import safe
     from ocpp_inspect.store.query import TABLES_SQL, Database
     from ocpp_inspect.store.writer import StoreError
@@ -58,9 +58,8 @@ def query(
         _fail("give one SQL statement, or --tables; `ocpp-inspect query DB 'SELECT * FROM stations'`")
     statement = TABLES_SQL if tables else sys.stdin.read() if sql == "-" else sql
     chosen = output_format or _format_of(output)
-    borrow(database)
     try:
-        with Database(database) as opened:
+        with borrowed(database, lambda: Database(database), StoreError) as opened:
             result = opened.run(statement)
             if output is not None:
                 _to_file(result, chosen, output)

@@ -99,17 +99,18 @@ def timeline(
 def _opened(source: list[Path], stack: ExitStack, key_logs: Sequence[Path]) -> tuple[Any, Path | None]:
     """A read-only connection: to the database given, or to a temporary one made from the captures given."""
     from ocpp_inspect.cli.failures import fail
-    from ocpp_inspect.pipeline.lending import borrow
+    from ocpp_inspect.pipeline.lending import opened
     from ocpp_inspect.report.opened import NotADatabaseError, is_database, open_database
 
     for each in source:
         if str(each) != "-" and not each.exists() and not any(sign in str(each) for sign in "*?["):
             fail(f"{_shown(str(each))}: no such file")
     path = source[0] if len(source) == 1 and is_database(source[0]) else None
-    if path is not None:
-        borrow(path)
     try:
-        database = open_database(path or stack.enter_context(_analysed(source, key_logs)))
+        if path is not None:
+            database = opened(path, lambda: open_database(path), NotADatabaseError)
+        else:
+            database = open_database(stack.enter_context(_analysed(source, key_logs)))
     except NotADatabaseError as error:
         fail(_shown(str(error)))
     stack.callback(database.close)

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 _LOAN_NS: Final = 10**9
 _PATIENCE_S: Final = 5.0
 _STEP_S: Final = 0.02
+
+Opened = TypeVar("Opened")
 
 
 def _sign(database: Path) -> Path:
@@ -67,6 +69,21 @@ class Loan:
     def _remove(file: Path) -> None:
         with suppress(OSError):  # somebody took away our right to the directory: the sign stays, and misleads nobody
             file.unlink(missing_ok=True)
+
+
+def opened(database: Path, opening: Callable[[], Opened], refusals: type[Exception]) -> Opened:
+    """Borrow a database and open it; raises what `opening` raises.
+
+    On a busy machine the loan may be over before it was used: then ask again, for five seconds at most.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        borrow(database)
+        try:
+            return opening()
+        except refusals:
+            if not _sign(database.resolve()).exists() or time.monotonic() >= deadline:
+                raise
 
 
 def borrow(database: Path) -> None:

@@ -26,8 +26,9 @@ FIELDS = (
 TYPES = {"CALL": "2", "CALLRESULT": "3", "CALLERROR": "4", "CALLRESULTERROR": "5", "SEND": "6"}
 # tshark gives up a stream at its first hole, does not see behind a cut packet, or takes a mirrored packet twice.
 PARTLY_READ = {"lossy", "mirror-drops", "snaplen", "joined-midway-deflate", "two-interfaces", "mirror-duplicates"}
+SOAP = "soap16"  # Wireshark shows its XML by itself
 SAMPLES = sorted(path for path in (ROOT / "samples").glob("*.pcap*") if path.suffix != ".jsonl")
-WHOLE = [path for path in SAMPLES if path.name.split(".")[0] not in PARTLY_READ]
+WHOLE = [path for path in SAMPLES if path.name.split(".")[0] not in PARTLY_READ and not path.name.startswith(SOAP)]
 
 pytestmark = pytest.mark.tshark
 
