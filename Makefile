@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable .
-	$(BIN)/python -m compileall -q ocpp_inspect  # or every start does it, where Python may not keep what it compiled
+	$(BIN)/python -m compileall -q ocpp_inspect rules  # or every start does it, where Python may not keep what it compiled
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.installed

@@ -29,6 +29,7 @@ from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
 from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, StationState, Wait, Waits
 from ocpp_inspect.engine.verdict import Judge, absorb, duration, make_room, nanoseconds, settle, show, unlink
+from ocpp_inspect.engine.writer import Sharing
 from ocpp_inspect.limits import RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl
 
@@ -377,7 +378,7 @@ def _expression(text: str) -> Expression:
     return Expression(text)
 
 
-class _Names(Mapping[str, str]):
+class _Names(Sharing):
     """Name or path (`payload.status`) → local variable; remembers which were used, so that only those are loaded."""
 
     def __init__(
@@ -413,7 +414,7 @@ class _Names(Mapping[str, str]):
         """Whether an item has it."""
         return name in self._sources
 
-    never_unknown: Final = NEVER_UNKNOWN
+    never_unknown = NEVER_UNKNOWN
 
     def is_of_item(self, names: frozenset[str]) -> bool:
         """Whether nothing but the item decides what all these names mean."""

@@ -13,9 +13,11 @@ _FOLDED: Final = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 def fold(tree: ast.expr, known: Mapping[str, str]) -> ast.expr:
     """Replace the names whose text is known, and decide what they decide. Three-valued logic stays as it is."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    bound = {node.target.id for node in ast.walk(tree)
-             if isinstance(node, ast.comprehension) and isinstance(node.target, ast.Name)}  # fmt: skip
+    parts = list(ast.walk(tree))
+    names = {node.id for node in parts if isinstance(node, ast.Name)}
+    bound = {
+        node.target.id for node in parts if isinstance(node, ast.comprehension) and isinstance(node.target, ast.Name)
+    }
     if bound & set(known) or not names & set(known):
         return tree
     return _fold(tree, known)

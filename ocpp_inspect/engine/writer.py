@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from ocpp_inspect.engine.functions import FUNCTIONS, OVER_GENERATOR
 
@@ -30,21 +31,24 @@ _CONFIGURATION: Final = frozenset({"config"})
 _SHAREABLE: Final = (ast.Call, ast.Compare, ast.BoolOp, ast.BinOp, ast.IfExp, ast.UnaryOp)
 
 
-@runtime_checkable
-class Sharing(Protocol):
+class Sharing(Mapping[str, str]):
     """Names that know of the other rules which see the same item."""
 
     never_unknown: frozenset[str]  # source of names that are never None
 
+    @abstractmethod
     def is_of_item(self, names: frozenset[str]) -> bool:
         """Whether nothing but the item decides what all these names mean."""
 
+    @abstractmethod
     def fact(self, source: str) -> str:
         """Source of what depends on the configuration only, kept until that changes."""
 
+    @abstractmethod
     def once(self, source: str) -> str:
         """Source that computes its value for the first rule that asks."""
 
+    @abstractmethod
     def index(self, path: str, member: str, key: str, wanted: Iterable[str | None]) -> str:
         """The variable with the pairs (a, b) of `for a in path for b in a.member`: value of `b.key` → its pairs.
 
