@@ -27,7 +27,8 @@ def run(arguments: list[str], where: Path, stdin: bytes = b"") -> subprocess.Com
         capture_output=True,
         timeout=60,
         check=False,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error"},
+        # A home of its own: `wireshark install` must not reach the Wireshark of whoever runs the tests.
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", "HOME": str(where)},
     )
 
 
