@@ -1,6 +1,6 @@
 """Every bound in one place, with its unit and its reason. Reaching one is reported as an Anomaly, never silent.
 
-One section a room. A room takes its bounds as constructor arguments whose defaults are these.
+Long because it is a list: one section a room, which takes its bounds as constructor arguments with these defaults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every type that crosses a door between rooms. No behaviour; imports nothing of ours.
+"""Every type that crosses a door between rooms. No behaviour; imports nothing of ours. Long because it is a list.
 
 Time is integer nanoseconds since the Unix epoch. A packet is named by one integer, its *packet key*:
 ``capture * 10**10 + frame`` with the 1-based frame number that Wireshark shows. ``position`` is the ordinal of

@@ -19,6 +19,8 @@ from .stretch import Stretch
 
 _PROBE_OCTETS: Final = 64 * 1024
 _SECOND_NS: Final = 10**9
+_READABLE: Final = "read are pcap and pcapng, plain or packed (gzip, zstd, xz), and logs that hold an OCPP-J message"
+_PIPED: Final = "read are pcap and pcapng, plain or packed; a text log from a pipe: analyze --follow -"
 
 
 class CaptureFile:
@@ -158,7 +160,7 @@ class CaptureFile:
         raise CaptureError(
             self.info.path,
             f"is not a capture: it begins with {head.hex(' ')}",
-            "pcap and pcapng are read, plain or packed with gzip, zstd or xz",
+            _PIPED if self.info.path == STDIN else _READABLE,
         )
 
     # ------------------------------------------------------------------------------------------------------ output
@@ -242,6 +244,13 @@ class _Nothing:
         return empty_run([Notice(0, "capture.empty", text)]), end
 
 
+_STARTS: Final = tuple(magic.to_bytes(4, order) for magic in (*MAGICS, SECTION) for order in ("big", "little"))
+
+
+def is_capture(head: bytes) -> bool:
+    """Whether octets, unpacked, are the beginning of a pcap or pcapng file."""
+    return head.startswith(_STARTS)
+
+
 def _begins_like_a_capture(head: bytes) -> bool:
-    starts = [magic.to_bytes(4, order) for magic in (*MAGICS, SECTION) for order in ("big", "little")]
-    return any(start.startswith(head) for start in starts)
+    return any(start.startswith(head) for start in _STARTS)

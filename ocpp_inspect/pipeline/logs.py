@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
+from ocpp_inspect.capture import is_capture
 from ocpp_inspect.capture.source import CaptureError, Source, is_regular
 from ocpp_inspect.logs import LogFormatError, LogReader, is_log, own_format
 from ocpp_inspect.model import CaptureInfo
@@ -14,7 +15,6 @@ from ocpp_inspect.pipeline.rules import built_in_and
 from ocpp_inspect.pipeline.stream import Decoded, StreamChain
 
 _PIECE_OCTETS: Final = 256 * 1024
-_PACKETS: Final = (b"\xa1\xb2", b"\xd4\xc3", b"\x4d\x3c", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a", b"\x34\xcd")
 
 
 def split_inputs(paths: Sequence[str], options: Options) -> tuple[list[str], list[str]]:
@@ -92,7 +92,7 @@ def _is_log(path: str, options: Options) -> bool:
         head = _piece(source)
     finally:
         source.close()
-    if head.startswith(_PACKETS):
+    if is_capture(head):
         return False
     return is_log(head) or (bool(options.log_format) and b"\0" not in head[:4096])
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from ocpp_inspect.capture import is_capture
 from ocpp_inspect.capture.source import STDIN, CaptureError
 
 _PIECE_OCTETS: Final = 256 * 1024
@@ -67,12 +68,14 @@ class Tail:
                 os.close(file)
                 raise CaptureError(self.path, "is a directory", "name the log that grows")
         except OSError as error:
-            raise CaptureError(self.path, error.strerror or "cannot be opened") from error
+            raise CaptureError(self.path, (error.strerror or "cannot be opened").lower()) from error
         return file
 
     def _take(self, octets: bytes) -> None:
         if not self._offset and octets.startswith(_PACKED):
             raise CaptureError(self.path, "is compressed, and will not grow", "analyze it without --follow")
+        if not self._offset and is_capture(octets):
+            raise CaptureError(self.path, "is a capture of packets, no log", "live -r - follows one that grows")
         self._offset += len(octets)
         self._is_heard = True
 

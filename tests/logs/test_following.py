@@ -225,7 +225,7 @@ def test_a_line_is_not_read_before_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_followed_is_said(tmp_path: Path) -> None:
-    with pytest.raises(CaptureError, match="No such file"):
+    with pytest.raises(CaptureError, match="no such file"):
         Tail(str(tmp_path / "none.log"))
     with pytest.raises(CaptureError, match="directory"):
         Tail(str(tmp_path))
@@ -235,5 +235,13 @@ def test_what_cannot_be_followed_is_said(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="compressed"):
         tail.poll(0)
     tail.close()
+    tail = Tail(str(Path(__file__).parents[2] / "samples" / "ocpp16-day.pcap"))
+    with pytest.raises(CaptureError, match="capture of packets"):
+        tail.poll(0)
+    tail.close()
+    piped = subprocess.run(
+        [*COMMAND[:-1], "-"], input=b"2026-01-01 a log\n", capture_output=True, timeout=60, check=False
+    )
+    assert (piped.returncode, b"--follow" in piped.stderr) == (2, True)
     done = subprocess.run([*COMMAND, "a.log", "b.log"], capture_output=True, timeout=60, check=False)
     assert (done.returncode, b"one log at a time" in done.stderr) == (2, True)

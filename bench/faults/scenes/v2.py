@@ -1,4 +1,7 @@
-"""Scenes of OCPP 2.0.1 and 2.1: provisioning, transactions, control. Each ends with every EVSE Available again."""
+"""Scenes of OCPP 2.0.1 and 2.1: provisioning, transactions, control. Each ends with every EVSE Available again.
+
+Long because it is a list: some forty short dialogues that share their first lines, in the order of the blocks.
+"""
 
 from __future__ import annotations
 
