@@ -20,13 +20,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpp_inspect.engine import functions
-from ocpp_inspect.engine.conversation import Conversation
 from ocpp_inspect.engine.expression import Expression
-from ocpp_inspect.engine.monitor import NOT_YET, Monitor
+from ocpp_inspect.engine.monitor import NOT_YET
 from ocpp_inspect.engine.names import ANSWERS, NAMES, ItemClass, Trigger, parse_trigger
 from ocpp_inspect.engine.registers import Registers
 from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
+from ocpp_inspect.engine.shown import Shown
 from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, StationState, Wait, Waits
 from ocpp_inspect.engine.verdict import Judge, absorb, duration, make_room, nanoseconds, settle, show, unlink
 from ocpp_inspect.engine.writer import Sharing
@@ -44,9 +44,6 @@ _ITEM_TYPE: Final[dict[ItemClass, type]] = {
     "message": OcppMessage, "upgrade": Upgrade, "control": WsControl, "closed": ConnectionClosed, "loss": Loss,
     "anomaly": Anomaly, "tls": TlsSession,
 }  # fmt: skip
-ONLY_SAMPLES: Final = "only samples"
-"""Among what is known of a message beforehand: that it is an event of OCPP 2.x which only carries meter values."""
-
 _PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^{}]*?)(?::\.(\d)f)?\}")
 _ITEM: Final = re.compile(r"\bm\.")
 _KEY: Final = re.compile(r"\bkey\b")
@@ -81,6 +78,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "_LATER": object(),
     "_NOT_YET": NOT_YET,
     "_NOTHING": (),
+    "_list": list,
     **{f"_{name}": getattr(functions, name)
        for name in ("add", "subtract", "multiply", "divide", "floor_divide", "modulo", "negative")},
     **{f"_{function.__name__}": function
@@ -134,7 +132,7 @@ class RuleCompiler:
             if expect.until:
                 self._hang(expect.until, expect.until_where, expect.by or rule.by, self._answer_lines,
                            start_class)  # fmt: skip
-        self._hang(rule.when, rule.where, rule.by, self._check_lines)
+        self._hang(rule.when, rule.where, rule.by, self._check_lines, shows=bool(rule.python))
         for remember in rule.remember:
             self._hang(remember.when, remember.where, remember.by or rule.by,
                        partial(self._remember_lines, remember.set))  # fmt: skip
@@ -145,9 +143,12 @@ class RuleCompiler:
 
     def _hang(
         self, when: tuple[str, ...], where: str, by: tuple[str, ...], body: _Body,
-        start_class: ItemClass | None = None,
+        start_class: ItemClass | None = None, *, shows: bool = False,
     ) -> None:  # fmt: skip
-        """Compile one role of the rule, once for every class of items among its triggers."""
+        """Compile one role of the rule, once for every class of items among its triggers.
+
+        `shows`: it shows the items to the rule's Python.
+        """
         triggers = _triggers(self._rule, when)
         for item_class in dict.fromkeys(trigger.item_class for trigger in triggers):
             block = partial(self._block, item_class, where, by, body, start_class)
@@ -157,6 +158,8 @@ class RuleCompiler:
                     continue
                 if handler is None:
                     self._program.add_message(self._rule, trigger, block, answers=start_class is not None)
+                    if shows:
+                        self._program.shows[block] = self._program.runtime[self._monitor_name]
                 else:
                     self._program.add_event(self._rule, trigger, handler, answers=start_class is not None)
 
@@ -224,31 +227,9 @@ class RuleCompiler:
         if rule.expect is not None:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
-            monitor = self._program.runtime[self._monitor_name]
-            spared = self._spared(monitor, names.known)
-            if spared is None:
-                return []
-            # The usual case in place: a station's messages meet a dozen Python rules, and watch() costs 0.3 µs.
-            return [
-                f"w = S[{self._verb_slot}]",
-                "if w.asleep:",
-                f"    if w is _NOT_YET: st.engine.watch(m, st, {judge}, {self._verb_slot}, {self._monitor_name})",
-                "    return",
-                f"try: remarks = {f'_NOTHING if {spared} else ' if spared else ''}w.feed(m)",
-                "except Exception as error:",
-                f"    st.engine.failed(st, {judge}, {self._verb_slot}, error, m)",
-                "    return",
-                f"if remarks is not _NOTHING: st.engine.tell(m, st, {judge}, {self._verb_slot}, remarks)",
-            ]
+            shown = Shown(self._program.runtime[self._monitor_name], names.known)
+            return shown.lines(self._verb_slot, judge, self._monitor_name, names.once)
         return [f"{judge}.violate(m, st, key)"]
-
-    @staticmethod
-    def _spared(monitor: type[Monitor], known: Mapping[str, str]) -> str | None:
-        """The condition under which a Python rule is not shown a message; empty: never; None: always."""
-        spared = monitor.spared() if ONLY_SAMPLES in known and issubclass(monitor, Conversation) else ""
-        if spared == "always":
-            return None
-        return monitor.rests("w") if spared or known.get("action") in monitor.rests_on else ""
 
     def _open_lines(self, names: _Names, within: Within) -> list[str]:
         judge = self._judge_name

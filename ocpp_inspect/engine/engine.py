@@ -169,6 +169,7 @@ class Engine:
             return
         if remarks != ():
             self.tell(m, st, judge, slot, remarks)
+        st.restless.add(slot)
 
     def tell(self, m: OcppItem, st: StationState, judge: Judge, slot: int, remarks: Iterable[Remark]) -> None:
         """Tell what a Python rule remarked."""
@@ -279,6 +280,7 @@ class Engine:
             st.slots[slot] = self.program.slots[slot]
         for _slot, _judge, monitor in self._shown(st):
             monitor.forget()
+        st.restless.update(slot for slot, _judge in self.program.monitors)
         st.config_uncertain = bool(st.config)
         st.sure.clear()
         st.facts.clear()
@@ -354,6 +356,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
                 self.failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
                 continue
+            st.restless.add(slot)
             for remark in remarks:
                 self._say(st, judge, remark)
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from ocpp_inspect.engine.compile import ONLY_SAMPLES, RUNTIME, Block, Handler, RuleCompiler, make
+from ocpp_inspect.engine.compile import RUNTIME, Block, Handler, RuleCompiler, make
 from ocpp_inspect.engine.conversation import only_samples
 from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.sharing import Shared
+from ocpp_inspect.engine.shown import ONLY_SAMPLES, Shown
 from ocpp_inspect.engine.state import StationState, Tables
 from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off
 from ocpp_inspect.model import OcppMessage
@@ -39,6 +40,7 @@ class Program:
         self.load_monitor = load_monitor
         self._events: dict[tuple[ItemClass, str], tuple[list[Handler], list[Handler]]] = {}
         self._messages: list[tuple[Rule, Trigger, Block, bool]] = []
+        self.shows: dict[Block, type[Monitor]] = {}  # what shows a message to a rule in Python
         self.runtime: dict[str, Any] = dict(RUNTIME)
         self.runtime["_fact"] = self._fact
         self.shared = Shared()
@@ -156,7 +158,12 @@ class Program:
             lines.append("_reboot(m, st)")
         if (kind, action) in LEARNERS:
             lines += _guard([f"_learn_{kind}_{action}(m, st)"])
-        lines += [line for block in others for line in _guard(block(known, loaded))]
+        resting = [block for block in others if block in self.shows and Shown(self.shows[block], known).can_rest]
+        lines += [line for block in others if block not in resting for line in _guard(block(known, loaded))]
+        # What nothing is open for is asked once for all of them, not by each (50 ns).
+        awake = [f"    {line}" for block in resting for line in _guard(block(known, loaded))]
+        if awake:
+            lines += ["R = st.restless", "if R:", *awake]
         return make(self, "m, st", lines)
 
 
