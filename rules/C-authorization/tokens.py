@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 from ocpp_inspect.engine.functions import seconds_of
 
 TRANSACTIONS: Final = 256  # per station; beyond it the oldest is forgotten
@@ -69,6 +69,7 @@ class Refused(Conversation):
         self.begun: dict[str, None] = {}  # transactions of 2.x that were seen from their beginning
         self.maximum: float | None = None  # Wh; None: unknown
 
+    @looks_at("MeterValues.request", "TransactionEvent.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Energy that is reported later, by a message of now."""
         return self.flowing(item, payload) if self.refused else ()
@@ -177,6 +178,7 @@ class OtherEvse(Conversation):
         self.allowed: dict[str, list[Any]] = {}  # token → EVSEs; absent: any, or unknown
         self.transactions: dict[str, list[Any]] = {}  # transaction → [token, EVSE]
 
+    @looks_at("TransactionEvent.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Compare when energy flows; once for each transaction."""
         if item.action != "TransactionEvent" or item.kind != "CALL":
@@ -203,6 +205,7 @@ class OtherEvse(Conversation):
                 )
             known[0] = None
 
+    @looks_at("CALLRESULT")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """The last word of the CSMS about a token."""
         token, info = request.get("idToken"), payload.get("idTokenInfo")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 from ocpp_inspect.engine.functions import seconds_of
 
 TRANSACTIONS: Final = 64  # per station; beyond it the oldest is forgotten
@@ -48,10 +48,9 @@ class StopReasons(Conversation):
         self.doubtful: set[str] = set()  # transactions whose token was refused, or may run out
         self.known_ns: int | None = 0  # nothing was lost since; None: since the next message
 
+    @looks_at("StopTransaction.request", "TransactionEvent.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Look at the reason of a stop."""
-        if self.known_ns is None:
-            self.known_ns = item.ts_ns
         if item.kind != "CALL" or item.action not in ("StopTransaction", "TransactionEvent"):
             return ()
         info = payload.get("transactionInfo")
@@ -86,6 +85,8 @@ class StopReasons(Conversation):
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Beginnings, commands and what is said of tokens."""
+        if self.known_ns is None:
+            self.known_ns = item.ts_ns
         action, kind = item.action, item.kind
         if action in STOPS and kind == "CALL":
             self.stop_asked[str(payload.get("transactionId"))] = None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 from ocpp_inspect.engine.functions import seconds_of
 
 TRANSACTIONS: Final = 256  # open ones per station; beyond it the oldest is forgotten
@@ -20,6 +20,13 @@ SECOND: Final = 10**9
 SETTLED_NS: Final = 5 * SECOND  # a transaction that is younger may have crossed the request
 END_NS: Final = 60 * SECOND  # the documents give no time; a minute is our convention
 QUEUE_NS: Final = 600 * SECOND  # a station that was offline has its queue to send
+TRANSACTION: Final = (
+    "TransactionEvent.request",
+    "StartTransaction.response",
+    "StopTransaction.request",
+    "BootNotification.request",
+)
+"""What tells of the beginning and the end of transactions."""
 ENDING: Final = ("StopAuthorized", "Deauthorized", "RemoteStop", "EVDeparted", "AbnormalCondition", "ResetCommand")
 
 
@@ -82,6 +89,7 @@ class Running(Conversation):
         self.open.clear()
         self.claims.clear()
 
+    @looks_at(*TRANSACTION)
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Begin and end of transactions of either generation."""
         action, kind = item.action, item.kind
@@ -152,6 +160,7 @@ class Running(Conversation):
 class SecondStart(Running):
     """TX16-002, TX2-022: a transaction begins where another one runs."""
 
+    @looks_at(*TRANSACTION)
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Compare a new transaction with those that run at its place, once its place is known."""
         known = {name: each.place for name, each in self.open.items()}
@@ -178,6 +187,7 @@ class NeverStopped(Running):
 
     rests_on = frozenset(("Heartbeat",))
 
+    @looks_at(*TRANSACTION, "StatusNotification.request")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """A connector that charges on was not free."""
         super().learn(item, payload, request)
@@ -200,6 +210,7 @@ class Rebased(Conversation):
         self.last: dict[int, tuple[float, float]] = {}  # connector → (time, register) of the last stop
         self.told: set[int] = set()
 
+    @looks_at("StartTransaction.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Compare a start with the last stop; once for each connector."""
         place, register = payload.get("connectorId"), payload.get("meterStart")
@@ -211,6 +222,7 @@ class Rebased(Conversation):
             self.told.add(place)
             yield Remark(item, f"Connector {place} starts with {register} Wh, it stopped with {stopped[1]:g} Wh before")
 
+    @looks_at("StartTransaction.response", "StopTransaction.request")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Which transaction belongs to which connector, and where its register was."""
         if item.action == "StartTransaction" and item.kind == "CALLRESULT":
@@ -234,6 +246,7 @@ class Rebased(Conversation):
 class NotScheduled(Running):
     """AVL-001: a place is taken out of service at once while a transaction runs there."""
 
+    @looks_at("ChangeAvailability.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Only an answer Accepted is wrong: the station may refuse."""
         wanted = request.get("operationalStatus", request.get("type"))
@@ -253,6 +266,7 @@ class NotScheduled(Running):
 class Unlocked(Running):
     """RC-012: a connector is unlocked while its transaction goes on."""
 
+    @looks_at("UnlockConnector.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """In OCPP 1.6 the transaction has to end; in 2.x an authorized one forbids the unlocking."""
         if item.action != "UnlockConnector" or payload.get("status") != "Unlocked":
@@ -268,6 +282,7 @@ class Unlocked(Running):
 class NotReturned(Running):
     """RC-008: a remote start finds a transaction that waits for it, and does not name it."""
 
+    @looks_at("RequestStartTransaction.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Only where one transaction runs at the EVSE, without a token so far."""
         if item.action != "RequestStartTransaction" or payload.get("status") != "Accepted" or not request.get("evseId"):
@@ -288,6 +303,7 @@ class BusyStart(Running):
         super().__init__()
         self.status: dict[tuple[int, int], tuple[str, int]] = {}  # (EVSE, connector) → (status, since)
 
+    @looks_at("RequestStartTransaction.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """A state that is young may have crossed the request."""
         place = request.get("evseId")
@@ -304,6 +320,7 @@ class BusyStart(Running):
         ):
             yield Remark(item, f"A remote start at EVSE {place} is Accepted; it is {known[0][0]}")
 
+    @looks_at(*TRANSACTION, "StatusNotification.request", "NotifyEvent.request", "ChangeAvailability.response")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """The status of connectors, until something is changed that it does not show yet."""
         super().learn(item, payload, request)
@@ -339,6 +356,7 @@ class NotResumed(Running):
         self.before = dict(self.open)
         super().boot()
 
+    @looks_at(*TRANSACTION, "BootNotification.response")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Any event of the transaction shows that the station knows it."""
         super().learn(item, payload, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 from ocpp_inspect.engine.functions import seconds_of
 
 CONNECTORS: Final = 256
@@ -18,6 +18,7 @@ class Order(Conversation):
     def __init__(self) -> None:
         self.last: dict[int, tuple[float, str]] = {}  # connector → (time, status)
 
+    @looks_at("StatusNotification.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Compare with the one before."""
         if item.action != "StatusNotification" or item.kind != "CALL":
@@ -37,6 +38,7 @@ class Order(Conversation):
             self.last[connector] = at, str(payload.get("status"))
         return (Remark(item, text),) if text else ()
 
+    @looks_at("CALLRESULT")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """An answer that brings the time may set the clock back."""
         if "currentTime" in payload:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 
 RESERVATIONS: Final = 64  # per station; beyond it the oldest is forgotten
 PLACES: Final = 256  # connectors whose status is kept
@@ -174,6 +174,7 @@ class _AtStart(Reservations):
     # Whether the place was free before it was reserved does not matter here.
     rests_on = Reservations.rests_on | {"StatusNotification", "NotifyEvent"}
 
+    @looks_at("StartTransaction.request", "TransactionEvent.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Find place, token and time of the beginning; only what is certainly after the reservation counts."""
         if item.action not in BUSY or item.kind != "CALL" or payload.get("offline") or "reservationId" in payload:
@@ -277,6 +278,7 @@ class NotRemoved(Reservations):
 class WithoutReservation(Reservations):
     """ST16-008: a connector becomes Reserved, and there is no reservation."""
 
+    @looks_at("StatusNotification.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Only a connector that had another status before: then the reservation would be of the capture's time."""
         if item.action != "StatusNotification" or payload.get("status") != "Reserved":

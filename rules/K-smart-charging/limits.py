@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final
 
-from ocpp_inspect.engine import Remark
+from ocpp_inspect.engine import Remark, looks_at
 from ocpp_inspect.engine.functions import seconds_of
 
 from .installed import SECOND, TRANSACTIONS, Installed
@@ -93,6 +93,7 @@ class NotKept(Installed):
         self.pause.clear()
         self.over.clear()
 
+    @looks_at("CALL")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Look at a transaction's readings now and then."""
         if item.kind != "CALL" or "meterValue" not in payload or payload.get("offline"):
@@ -136,6 +137,7 @@ def stretches(schedule: dict[str, Any], start: float, end: float) -> Iterator[tu
 class AboveProfile(Installed):
     """SC-035: the composite schedule allows more than a profile that is part of it."""
 
+    @looks_at("GetCompositeSchedule.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Whether TxDefaultProfile or TxProfile holds is known only of a transaction whose start was seen."""
         schedule, place = composite(payload), request.get("connectorId", request.get("evseId"))
@@ -159,6 +161,7 @@ class AboveProfile(Installed):
 class EvAbove(Installed):
     """SC-033: the CSMS accepts a car's schedule that is above the limits that it sent."""
 
+    @looks_at("NotifyEVChargingSchedule.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Compared with the transaction's own profile, in the same unit."""
         schedule, place = request.get("chargingSchedule"), request.get("evseId")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ocpp_inspect.engine import Remark
+from ocpp_inspect.engine import Remark, looks_at
 
 from .installed import SECOND, WHOLE, Installed, criteria
 from .profiles import text, validity
@@ -25,6 +25,7 @@ class Compared(Installed):
 class Conflict(Compared):
     """SC-007: a profile is sent that is valid at the same time as another one of its purpose, level and place."""
 
+    @looks_at("SetChargingProfile.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """The request alone is wrong, whatever the station answers (K01.FR.06, K01.FR.39)."""
         data = payload.get("chargingProfile")
@@ -48,6 +49,7 @@ class Conflict(Compared):
 class Duplicate(Compared):
     """SC-008: a default profile is accepted for the station and for one EVSE at the same level."""
 
+    @looks_at("SetChargingProfile.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """The station has to refuse it (K01.FR.52, K01.FR.53)."""
         data, place = request.get("chargingProfile"), request.get("evseId")
@@ -67,6 +69,7 @@ class Duplicate(Compared):
 class Cleared(Installed):
     """SC-013: the station knows no profile to clear, and has one."""
 
+    @looks_at("ClearChargingProfile.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """A profile of a transaction counts only while that is known to run."""
         if item.action != "ClearChargingProfile" or payload.get("status") != "Unknown":

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 
 from .profiles import number, text
 
@@ -20,6 +20,14 @@ SECOND: Final = 10**9
 CROSSED_NS: Final = 5 * SECOND  # what is younger may have crossed the request
 QUEUED_NS: Final = 60 * SECOND  # a station that was busy may tell a start so late
 GRACE_NS: Final = 10 * SECOND
+TRANSACTION: Final = (
+    "TransactionEvent.request",
+    "StartTransaction.request",
+    "StartTransaction.response",
+    "StopTransaction.request",
+    "StatusNotification.request",
+)
+"""What tells of the beginning and the end of transactions."""
 BUSY: Final = ("Preparing", "Charging", "SuspendedEV", "SuspendedEVSE")
 
 
@@ -58,6 +66,7 @@ class Ended(Conversation):
         self.places.clear()
         self.idle.clear()
 
+    @looks_at(*TRANSACTION)
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Begin and end of transactions of either generation."""
         if item.action == "TransactionEvent" and item.kind == "CALL":
@@ -119,6 +128,7 @@ class WithoutTransaction(Ended):
 
     rests_on: ClassVar[frozenset[str]] = frozenset(("Heartbeat",))
 
+    @looks_at("SetChargingProfile.request", "SetChargingProfile.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """The CSMS must not send it for 0; the station has to refuse it without its transaction."""
         if item.action != "SetChargingProfile":
@@ -138,6 +148,7 @@ class WithoutTransaction(Ended):
             wrong = f"A TxProfile for {place} is Accepted, where no transaction is"
             remember(self.claims, place, (item.ts_ns + QUEUED_NS, Remark(item, wrong, blame="station")), PLACES)
 
+    @looks_at(*TRANSACTION)
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """A transaction that shows later was there already."""
         super().learn(item, payload, request)
@@ -166,6 +177,7 @@ class WithoutTransaction(Ended):
 class Outlived(Ended):
     """SC-019: a profile is reported whose transaction has ended."""
 
+    @looks_at("ReportChargingProfiles.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """The report may have been on its way when the transaction ended."""
         found = payload.get("chargingProfile")
@@ -266,6 +278,7 @@ class PauseRefused(Ended):
         super().__init__()
         self.accepted: dict[tuple[Any, ...], float] = {}  # what it was alike in → its limit
 
+    @looks_at("SetChargingProfile.response")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Alike in all that a station could refuse it for, but the limit."""
         if item.action != "SetChargingProfile" or item.kind != "CALLRESULT":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ocpp_inspect.engine import Conversation, Remark
+from ocpp_inspect.engine import Conversation, Remark, looks_at
 
 PLACES: Final = 64  # EVSEs, and transactions, that are remembered per station
 
@@ -29,6 +29,7 @@ class ChargingUnlocked(Conversation):
         self.places: dict[str, int] = {}  # transaction → EVSE, which is told once
         self.charging: set[str] = set()  # transactions that charge already
 
+    @looks_at("TransactionEvent.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """A transaction that was seen not to charge begins to."""
         if not self.failed or item.action != "TransactionEvent" or item.kind == "CALLRESULT":
