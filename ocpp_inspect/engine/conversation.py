@@ -30,8 +30,9 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def looks_at(*triggers: str) -> Callable[[_Method], _Method]:
     """Say above a Conversation's `judge` or `learn` which messages it looks at, in the words of `when`.
 
-    It is not called for any other: a call that finds nothing to do costs 0.3 µs, and most messages meet several. A class
-    that overrides the method says it anew; without it, all messages are shown. ValueError for what is no such trigger.
+    It is not called for any other: a call that finds nothing to do costs 0.3 µs, and most messages meet several. A
+    class that overrides the method says it anew; without it, all messages are shown. ValueError for what is no such
+    trigger.
     """
     chosen = []
     for text in triggers:
@@ -51,6 +52,12 @@ def is_looked_at(method: Callable[..., Any], kind: str, action: str) -> bool:
     """Whether a method looks at messages of this kind and action."""
     chosen: tuple[tuple[frozenset[str], str], ...] | None = getattr(method, "looks_at", None)
     return chosen is None or any(kind in kinds and named in ("", action) for kinds, named in chosen)
+
+
+def actions_looked_at(monitor: type[Monitor]) -> set[str]:
+    """The actions that a rule names by `looks_at`."""
+    methods = (monitor.judge, monitor.learn) if issubclass(monitor, Conversation) else ()
+    return {action for method in methods for _, action in getattr(method, "looks_at", ()) if action}
 
 
 def only_samples(payload: Any) -> bool:
@@ -105,11 +112,11 @@ class Conversation(Monitor):
             if not self.looks_at_samples and item.action == "TransactionEvent" and only_samples(payload):
                 return remarks or ()  # no empty list: the engine would look into it
             request = item.request if type(item.request) is dict else {}
-            if self.judges:
+            if self.judges and is_looked_at(self.judge, item.kind, item.action):
                 judged = self.judge(item, payload, request)
                 if judged != ():
                     remarks = [*remarks, *judged]
-            if self.learns:
+            if self.learns and is_looked_at(self.learn, item.kind, item.action):
                 self.learn(item, payload, request)
             return remarks or ()
         if type(item) is Upgrade or type(item) is ConnectionClosed:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ocpp_inspect.engine.compile import RUNTIME, Block, Handler, RuleCompiler, make
-from ocpp_inspect.engine.conversation import only_samples
+from ocpp_inspect.engine.conversation import actions_looked_at, only_samples
 from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
@@ -56,7 +56,8 @@ class Program:
         self._actions = {action for _, action in LEARNERS} | {"BootNotification"}
         self._actions |= {trigger.action for _, trigger, _, _ in self._messages}
         for _slot, judge in self.monitors:
-            self._actions |= self.runtime[f"_monitor{judge.index}"].rests_on
+            monitor = self.runtime[f"_monitor{judge.index}"]
+            self._actions |= monitor.rests_on | actions_looked_at(monitor)
 
     def over(self, transport: str) -> Program:
         """The same rules for another transport, compiled when they are first asked for."""

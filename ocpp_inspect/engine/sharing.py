@@ -48,11 +48,16 @@ class Shared:
 
     def expand(self, lines: list[str]) -> list[str]:
         """Replace the marks; begin with the variables that are computed late."""
-        count = Counter(int(mark) for line in lines for mark in _MARK.findall(line))
+        count: Counter[int] = Counter()
+        texts = lines
+        while texts:  # what is shared may have parts that are shared again
+            found = [int(mark) for text in texts for mark in _MARK.findall(text)]
+            texts = [self._sources[number] for number in dict.fromkeys(found) if number not in count]
+            count.update(found)
 
         def write(found: re.Match[str]) -> str:
             number = int(found[1])
-            source = self._sources[number].replace(TEMPORARY, f"_{number}_")
+            source = _MARK.sub(write, self._sources[number].replace(TEMPORARY, f"_{number}_"))
             if count[number] == 1:
                 return source
             return f"(e{number} if e{number} is not _LATER else (e{number} := {source}))"

@@ -1,8 +1,8 @@
 """A rule in Python and what is known of a message beforehand in; the lines that show it the message, out.
 
-A station's messages meet dozens of such rules, and to call one costs 0.3 µs before it has done anything. So what it says
-of itself (`looks_at`, `rests_on`, `rests_without`) is asked when the function of a kind of message is written: a
-Conversation is not called by way of `feed`, but only those of its methods are that look at such a message.
+A station's messages meet dozens of such rules, and to call one costs 0.3 µs before it has done anything. So what it
+says of itself (`looks_at`, `rests_on`, `rests_without`) is asked when the function of a kind of message is written: of
+a Conversation only those methods are called that look at such a message.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ class Shown:
         self.nothing = samples == "always" or not (self.feeds or self.owes or self.judges or self.learns)
         """Whether such a message means nothing to the rule."""
         only_lets_time_pass = self.owes and not (self.judges or self.learns)
-        self.can_rest = bool(self.rests) and (
-            bool(samples) or only_lets_time_pass or action in monitor.rests_on
-        )  # fmt: skip
+        self.can_rest = bool(self.rests) and bool(samples or only_lets_time_pass or action in monitor.rests_on)
         """Whether it means nothing while the rule rests."""
 
     def lines(self, slot: int, judge: str, monitor: str, once: Callable[[str], str]) -> list[str]:
@@ -80,8 +78,7 @@ class Shown:
         return lines
 
     def _calls(self, once: Callable[[str], str]) -> list[str]:
-        """What `Conversation.feed` does, as far as it concerns such a message. A generator runs before anything is
-        learned."""
+        """What `Conversation.feed` does with such a message. A generator runs before anything is learned."""
         if self.feeds:
             return ["remarks = w.feed(m)"]
         lines = []

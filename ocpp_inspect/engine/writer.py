@@ -61,13 +61,14 @@ class Writer:
 
     def __init__(self, names: Mapping[str, str], start: Mapping[str, str] | None, prefix: str = "_") -> None:
         self._names = names
-        self._share = names if isinstance(names, Sharing) and prefix == "_" else None
+        self._share = names if isinstance(names, Sharing) else None
         self._prefix = prefix  # of temporary variables
         self._variables: dict[str, str] = {}  # bound by `for`
         self._start = start or {}
         self._temporaries = 0
         self._in_iterable = False  # Python allows no `:=` there
         self._guard = ("", "")  # of the generator written last: what must be there, and the key that must be in it
+        self._whole: ast.expr | None = None  # what is written to be shared: only its parts may be so again
 
     def _temporary(self) -> str:
         self._temporaries += 1
@@ -82,14 +83,15 @@ class Writer:
         if self._share is None or self._variables or self._in_iterable or type(node) not in _SHAREABLE:
             return ""
         free = _free_names(node)
-        if free == _CONFIGURATION:
-            if not any(isinstance(part, ast.Call) for part in ast.walk(node)):
-                return ""
-        elif type(node) is not ast.Call or not free or not self._share.is_of_item(free):
+        if node is self._whole or not free or not _calls(node):
             return ""
         if free == _CONFIGURATION:
             return self._share.fact(getattr(Writer({"config": "st.sure"}, None), form)(node))
-        return self._share.once(getattr(Writer(self._names, None, TEMPORARY), form)(node))
+        if not self._share.is_of_item(free):
+            return ""
+        writer = Writer(self._names, None, TEMPORARY)
+        writer._whole = node
+        return self._share.once(getattr(writer, form)(node))
 
     def truth(self, node: ast.expr) -> str:
         """Source that is truthy only when `node` is certainly true."""
@@ -384,6 +386,11 @@ def _free_names(node: ast.expr) -> frozenset[str]:
     found = frozenset(names - others)
     node.free_names = found  # type: ignore[attr-defined]
     return found
+
+
+def _calls(node: ast.expr) -> bool:
+    """Whether an expression calls a function: what does not is written in place."""
+    return any(isinstance(part, ast.Call) for part in ast.walk(node))
 
 
 def _conjuncts(node: ast.expr) -> list[ast.expr]:

@@ -83,11 +83,11 @@ class StopReasons(Conversation):
             return f"Transaction {name} stops by {reason or 'Local (none given)'}; it had accepted a remote stop"
         return ""
 
-    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
+    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:  # noqa: PLR0912
         """Beginnings, commands and what is said of tokens."""
+        action, kind = item.action, item.kind
         if self.known_ns is None:
             self.known_ns = item.ts_ns
-        action, kind = item.action, item.kind
         if action in STOPS and kind == "CALL":
             self.stop_asked[str(payload.get("transactionId"))] = None
             if len(self.stop_asked) > TRANSACTIONS:

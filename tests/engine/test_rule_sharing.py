@@ -60,6 +60,18 @@ def test_a_source_that_stands_twice_is_computed_once() -> None:
     assert calls == [1]
 
 
+def test_a_part_of_what_is_shared_is_shared_too() -> None:
+    shared = Shared()
+    part = shared.once("count()")
+    one, two = shared.once(f"{part} + 1"), shared.once(f"{part} + 2")
+    lines = [f"a = {one}", f"b = {two}", f"c = {two}"]
+    calls: list[int] = []
+    names: dict[str, Any] = {"count": lambda: calls.append(1) or len(calls), "_LATER": object()}
+    exec("\n".join(shared.expand(lines)), names)  # noqa: S102 - written here
+    assert (names["a"], names["b"], names["c"]) == (2, 3, 3)
+    assert calls == [1]
+
+
 def test_a_source_that_failed_is_tried_again() -> None:
     shared = Shared()
     lines = [f"try: a = {shared.once('count()')}", "except ValueError: a = 0", f"b = {shared.once('count()')}"]
