@@ -20,6 +20,8 @@ import duckdb
 from bench.traffic import Options as Traffic
 from bench.traffic import generate
 
+_DOORS = ("feed", "by_station", "judge", "take", "tick", "finish", "add", "add_findings", "flush", "write", "commit")
+
 
 class StopWatch:
     """Stands in for a room: the same doors, with the time that they take."""
@@ -30,7 +32,7 @@ class StopWatch:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._room, name)
-        if name not in ("feed", "tick", "finish", "add", "add_findings", "flush", "write", "commit"):
+        if name not in _DOORS:
             return found
 
         def timed(*arguments: Any) -> Any:
@@ -80,9 +82,9 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
                 before = time.process_time()
                 batch = next(batches, None)
                 reading += time.process_time() - before
-                decoded = chain.finish() if batch is None else chain.feed(batch)
-                columns.add(decoded.items)
-                columns.add_findings(decoded.findings)
+                for decoded in [chain.finish()] if batch is None else chain.feed_bursts(batch):
+                    columns.add(decoded.items)
+                    columns.add_findings(decoded.findings)
                 if columns.full or batch is None:
                     writer.write(columns.flush())
                 if batch is None:

@@ -72,11 +72,11 @@ class Engine:
     def feed(self, items: Sequence[OcppItem]) -> list[Finding]:
         """Judge items, those of each station in order."""
         for own in _by_station(items):
-            self._judge(own)
-        return self._take()
+            self.judge(own)
+        return self.take()
 
-    def _judge(self, items: Sequence[OcppItem]) -> None:
-        """Judge items of one station."""
+    def judge(self, items: Sequence[OcppItem]) -> None:
+        """Judge items of one station; `take` gives the findings."""
         messages = self._messages
         st = self._stations.get(items[0].station)
         if st is None:
@@ -117,7 +117,7 @@ class Engine:
             if st.due:
                 give_up_waiting(st, live=True)
             self._remark(st, "tick", now_ns)
-        return self._take()
+        return self.take()
 
     def finish(self, end_ns: int) -> list[Finding]:
         """The capture ends: what is overdue is judged, what is not due yet is dropped."""
@@ -127,7 +127,7 @@ class Engine:
             self._conclude(st, end_ns)
         self._stations.clear()
         self._last = None
-        return self._take()
+        return self.take()
 
     def take_anomalies(self) -> list[Anomaly]:
         """The bounds that were reached since the last call."""
@@ -370,7 +370,8 @@ class Engine:
         verdict = "inconclusive" if is_one_sided(remark.item, st) else remark.verdict
         publish(st, judge.finding(remark.item, st, 0, remark.text, verdict, remark.ts_ns, remark.blame))
 
-    def _take(self) -> list[Finding]:
+    def take(self) -> list[Finding]:
+        """The findings since the last call."""
         found, self.findings = self.findings, []
         found.sort(key=_ORDER)
         self.counters["findings"] += len(found)

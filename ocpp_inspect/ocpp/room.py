@@ -18,6 +18,7 @@ from ocpp_inspect.model import (
     OcppItem,
     OcppMessage,
     Side,
+    WsControl,
     WsItem,
     WsMessage,
 )
@@ -61,6 +62,25 @@ class Ocpp(Lifecycle):
             else:
                 self._other(item, out)
         return out
+
+    def by_station(self, items: list[WsItem]) -> list[list[WsItem]] | None:
+        """The items in parts, each with all of one station in their order, which can be fed in any order of the parts.
+
+        None when one of them may matter to another station: then only their own order is right.
+        """
+        parts: dict[str, list[WsItem]] = {}
+        part_of: dict[int, list[WsItem]] = {}  # by connection
+        for item in items:
+            part = part_of.get(item.connection)
+            if part is None:
+                connection = self._connections.get(item.connection)
+                if connection is None or connection.session is None:
+                    return None  # it is opened and named by others
+                part = part_of[item.connection] = parts.setdefault(connection.station, [])
+            if type(item) is not WsMessage and type(item) is not WsControl:
+                return None
+            part.append(item)
+        return list(parts.values())
 
     def tick(self, now_ns: int) -> list[OcppItem]:
         """Nothing here depends on time alone."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ocpp_inspect.engine import Acceptance, Rule
 from ocpp_inspect.engine.program import Program
-from ocpp_inspect.model import Finding, OcppItem, PacketBatch, SegmentBatch
+from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, PacketBatch, SegmentBatch, StreamBatch
 from ocpp_inspect.network import Network
 from ocpp_inspect.ocpp import station_from_path
 from ocpp_inspect.pipeline.shard import Sharder
@@ -53,6 +53,16 @@ class Chain:
 
     def feed(self, batch: PacketBatch) -> Decoded:
         """Decode and judge one batch of packets."""
+        streams, below, drops = self._streams(batch)
+        return self.streams.feed_batch(streams, below, drops, hands_on_losses=self._is_first)
+
+    def feed_bursts(self, batch: PacketBatch) -> Iterator[Decoded]:
+        """The same in parts, which are not to be kept: see StreamChain."""
+        streams, below, drops = self._streams(batch)
+        return self.streams.feed_bursts(streams, below, drops, hands_on_losses=self._is_first)
+
+    def _streams(self, batch: PacketBatch) -> tuple[StreamBatch, list[Anomaly], list[Loss]]:
+        """(what TCP makes of this worker's packets, facts about packets, losses that concern all)."""
         segments = self.network.feed(batch)
         if len(batch.ts_ns):
             self._last_ns = max(self._last_ns, int(batch.ts_ns.max()))
@@ -62,7 +72,7 @@ class Chain:
         below = batch.anomalies + segments.anomalies if self._is_first else []
         segments = self._sharder.select(segments)
         streams = self.tls.feed(self.tcp.feed(segments, Clock(batch.ts_ns, batch.position)))
-        return self.streams.feed_batch(streams, below, drops, hands_on_losses=self._is_first)
+        return streams, below, drops
 
     def tick(self, now_ns: int) -> Decoded:
         """Let time pass without packets (live capture, proxy)."""

@@ -7,7 +7,7 @@ packet keys: see `StreamChain`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -100,10 +100,47 @@ class StreamChain:
 
         Another worker may hand on the losses; they are judged all the same.
         """
+        decoded = self._judged(self._read(streams), below, losses, hands_on_losses=hands_on_losses)
+        return decoded if self._soap is None else self._joined(decoded, self._soap.feed(streams, losses))
+
+    def feed_bursts(
+        self,
+        streams: StreamBatch,
+        below: Sequence[Anomaly] = (),
+        losses: Sequence[Loss] = (),
+        *,
+        hands_on_losses: bool = True,
+    ) -> Iterator[Decoded]:
+        """The same in parts, each of one station where that is possible, for who keeps nothing of them.
+
+        A part is decoded, judged and handed on within the processor's nearest cache, and its memory serves the next:
+        an eighth of the time of all rooms. Only the items of one station come in position order.
+        """
+        read = self._read(streams)
+        parts = None if below or losses else self.ocpp.by_station(read)
+        if parts is None:
+            yield self._judged(read, below, losses, hands_on_losses=hands_on_losses)
+        else:
+            del read  # its parts have all of it
+            while parts:
+                items = self.ocpp.feed(parts.pop())
+                self.engine.judge(items)
+                yield Decoded(items, [])
+                del items
+            yield Decoded([*self.engine.take_anomalies()], self.engine.take())
+        if self._soap is not None:
+            yield Decoded(*self._soap.feed(streams, losses))
+
+    def _read(self, streams: StreamBatch) -> list[WsItem]:
         for item in streams.items:
             if type(item) is StreamOpened:
                 self._note_endpoints(item)
-        items: list[OcppItem] = self.ocpp.feed(self.websockets.feed(streams))
+        return self.websockets.feed(streams)
+
+    def _judged(
+        self, read: list[WsItem], below: Sequence[Anomaly], losses: Sequence[Loss], *, hands_on_losses: bool
+    ) -> Decoded:
+        items: list[OcppItem] = self.ocpp.feed(read)
         if below:
             items = sorted([*below, *items], key=_BY_POSITION)
         # Behind what its packet gave: a CALL may have lost its answer.
@@ -111,8 +148,7 @@ class StreamChain:
         if hands_on_losses:
             items = judged
         findings = self.engine.feed(judged)
-        decoded = Decoded([*items, *self.engine.take_anomalies()], findings)
-        return decoded if self._soap is None else self._joined(decoded, self._soap.feed(streams, losses))
+        return Decoded([*items, *self.engine.take_anomalies()], findings)
 
     def decrypted(self, connection: int) -> None:
         """What is fed of this connection is, from its beginning, the plaintext of TLS."""

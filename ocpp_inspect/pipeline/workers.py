@@ -229,9 +229,9 @@ def _decode(
             secrets.take(reader.captures)
             for batch in reader:
                 secrets.take(reader.captures)
-                decoded = chain.feed(batch)
-                columns.add(decoded.items)
-                columns.add_findings(decoded.findings)
+                for decoded in chain.feed_bursts(batch):
+                    columns.add(decoded.items)
+                    columns.add_findings(decoded.findings)
                 if columns.full:
                     yield columns.flush()
                 if progress is not None:

@@ -418,6 +418,10 @@ def _is_whole(item: OcppItem) -> bool:
     return type(item) is not TlsSession or item.phase == "closed"
 
 
+_TOGETHER: Final = 64
+"""Messages that are taken apart together: of fewer, each column costs more than its values; more leave the cache."""
+
+
 class Columns:
     """Collects what a worker decoded, and gives it as Arrow batches when `full` (or at the end)."""
 
@@ -425,26 +429,23 @@ class Columns:
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
         self._messages = _Messages()
+        self._waiting: list[OcppMessage] = []  # a few, to be taken apart together
         self._tables: dict[str, list[tuple[Any, ...]]] = {}
         self._rows = 0
 
     @property
     def full(self) -> bool:
         """True when the rows held should be flushed."""
-        held = self._messages
-        return held.rows + self._rows >= self._batch_rows or held.octets >= self._batch_bytes
+        held, waiting = self._messages, self._waiting
+        rows = held.rows + len(waiting) + self._rows
+        return rows >= self._batch_rows or held.octets + sum(len(m.raw) for m in waiting) >= self._batch_bytes
 
     def add(self, items: Sequence[OcppItem]) -> None:
-        """Take the items of one call of the ocpp room; nothing of them is kept alive but text."""
+        """Take items; nothing of them is kept alive for long but text."""
         messages = [item for item in items if type(item) is OcppMessage]
-        if messages:
-            for message in self._messages.add(messages):
-                self._add_long_text(message)
-            # 0.02 µs a message, for the few captures that have any.
-            over_soap = [_soap_row(m, m.soap) for m in messages if m.soap is not None]
-            if over_soap:
-                self._tables.setdefault("soap_messages", []).extend(over_soap)
-                self._rows += len(over_soap)
+        self._waiting += messages
+        if len(self._waiting) >= _TOGETHER:
+            self._take_apart()
         if len(messages) == len(items):
             return
         for item in items:
@@ -453,6 +454,18 @@ class Columns:
                 table, build = row
                 self._tables.setdefault(table, []).append(build(item))
                 self._rows += 1
+
+    def _take_apart(self) -> None:
+        messages, self._waiting = self._waiting, []
+        if not messages:
+            return
+        for message in self._messages.add(messages):
+            self._add_long_text(message)
+        # 0.02 µs a message, for the few captures that have any.
+        over_soap = [_soap_row(m, m.soap) for m in messages if m.soap is not None]
+        if over_soap:
+            self._tables.setdefault("soap_messages", []).extend(over_soap)
+            self._rows += len(over_soap)
 
     def _add_long_text(self, message: OcppMessage) -> None:
         rows = self._tables.setdefault("long_texts", [])
@@ -470,6 +483,7 @@ class Columns:
     def flush(self) -> Batches:
         """Everything added since the last flush; tables without rows are absent."""
         batches: Batches = {}
+        self._take_apart()
         if self._messages.rows:
             batches["message_records"] = self._messages.batch()
             self._messages = _Messages()

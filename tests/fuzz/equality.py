@@ -13,9 +13,11 @@ WAYS: dict[str, Callable[[list[Path]], Result]] = {
     "33 packets at a time": lambda paths: run(paths, batch_packets=33),
     "little windows of the file": lambda paths: run(paths, batch_bytes=2000),
     "every lane item by item": lambda paths: run(paths, chain_of(columns=False)),
-    "two workers": lambda paths: run_sharded(paths, 2),
-    "three workers": lambda paths: run_sharded(paths, 3),
-    "three workers, five packets at a time": lambda paths: run_sharded(paths, 3, batch_packets=5),
+    "station by station": lambda paths: run(paths, bursts=True),
+    "station by station, 33 packets at a time": lambda paths: run(paths, batch_packets=33, bursts=True),
+    "two workers": lambda paths: run_sharded(paths, 2, bursts=True),
+    "three workers": lambda paths: run_sharded(paths, 3, bursts=True),
+    "three workers, five packets at a time": lambda paths: run_sharded(paths, 3, batch_packets=5, bursts=True),
 }
 
 

@@ -129,19 +129,20 @@ def run(
     *,
     batch_packets: int = limits.BATCH_PACKETS,
     batch_bytes: int = limits.BATCH_OCTETS,
+    bursts: bool = False,
 ) -> Result:
-    """Reader → network → tcp → websocket → ocpp → engine → columns."""
+    """Reader → network → tcp → websocket → ocpp → engine → columns; in `bursts` of one station, as workers do it."""
     chain = chain or chain_of()
     result, columns = Result(), Columns()
     with CaptureReader(paths, batch_packets=batch_packets, batch_bytes=batch_bytes, watch=ClockWatch) as reader:
         for batch in reader:
-            decoded = chain.feed(batch)
-            columns.add(decoded.items)
-            columns.add_findings(decoded.findings)
+            for decoded in chain.feed_bursts(batch) if bursts else [chain.feed(batch)]:
+                columns.add(decoded.items)
+                columns.add_findings(decoded.findings)
+                result.items += decoded.items
+                result.findings += decoded.findings
             if columns.full:
                 columns.flush()
-            result.items += decoded.items
-            result.findings += decoded.findings
         decoded = chain.finish()
         columns.add(decoded.items)
         columns.add_findings(decoded.findings)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ocpp_transcript import anomalies, items, messages, names, run
+from ocpp_transcript import anomalies, closed, items, messages, names, run
 
-from ocpp_inspect.model import ConnectionClosed
+from ocpp_inspect.model import ConnectionClosed, Loss, WsMessage
 from ocpp_inspect.ocpp import Ocpp
 
 BOOT = '{"chargePointVendor":"V","chargePointModel":"M"}'
@@ -57,6 +57,34 @@ def test_two_stations_that_both_use_the_id_1_do_not_mix() -> None:
     first, second = messages(found)[2:]
     assert (first.action, first.station, first.latency_ns) == ("BootNotification", "A", 200_000_000)
     assert (second.action, second.station, second.latency_ns) == ("Heartbeat", "B", 200_000_000)
+
+
+def test_items_come_apart_by_station_once_all_their_connections_are_named() -> None:
+    text = f"""
+        -- upgrade /A ocpp1.6
+        == 2
+        -- upgrade /B ocpp1.6
+        == 3
+        -- upgrade /A ocpp1.6
+        == 1
+        0.0 > [2,"1","Heartbeat",{{}}]
+        == 2
+        0.1 > [2,"1","Heartbeat",{{}}]
+        == 3
+        0.2 > [2,"1","Heartbeat",{{}}]
+        == 1
+        0.3 < [3,"1",{CLOCK}]
+        """
+    room = Ocpp()
+    whole = items(text)
+    assert room.by_station(whole) is None  # nobody is named yet
+    room.feed(whole)
+    later = [item for item in items(text) if type(item) is WsMessage]
+    parts = room.by_station(later)
+    assert parts is not None
+    assert [[item.connection for item in part] for part in parts] == [[1, 3, 1], [2]]
+    assert room.by_station([*later, closed(1, 20, "fin")]) is None  # an end may free a name
+    assert room.by_station([*later, Loss(2, "unknown", 1, 20, 20, "gap")]) is None
 
 
 def test_calls_that_cross_with_the_same_id_are_legal() -> None:

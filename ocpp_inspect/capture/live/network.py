@@ -16,7 +16,7 @@ import numpy as np
 from ocpp_inspect.capture.links import link_name
 from ocpp_inspect.capture.live.ring import RETIRE_NS, Blocks, Ring
 from ocpp_inspect.capture.run import INTERFACES_PER_CAPTURE
-from ocpp_inspect.limits import BATCH_OCTETS, BATCH_PACKETS
+from ocpp_inspect.limits import LIVE_BATCH_OCTETS, LIVE_BATCH_PACKETS
 from ocpp_inspect.model import Anomaly, CaptureInfo, Int64, PacketBatch, UInt8, packet_key
 
 _LATE_NS: Final = 2 * RETIRE_NS  # the kernel's timer for a block is not exact
@@ -119,7 +119,7 @@ class NetworkSource:
         horizon_ns = 2**63 - 1
         for ring, waiting in zip(self._rings, self._waiting, strict=True):
             asked_ns = time.time_ns()
-            blocks = ring.take(BATCH_OCTETS)
+            blocks = ring.take(LIVE_BATCH_OCTETS)
             if blocks is not None and len(blocks.ts_ns):
                 waiting.append(blocks)
             if blocks is None or self._is_stopping:
@@ -185,8 +185,8 @@ class NetworkSource:
         interface = ring + self._capture * INTERFACES_PER_CAPTURE
         link = links[ring]
         batches = []
-        for at in range(0, count, BATCH_PACKETS):
-            part = slice(at, at + BATCH_PACKETS)
+        for at in range(0, count, LIVE_BATCH_PACKETS):
+            part = slice(at, at + LIVE_BATCH_PACKETS)
             batches.append(
                 PacketBatch(
                     octets, packet[part], position[part], ts_ns[part], offset[part], captured[part], original[part],
