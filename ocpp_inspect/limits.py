@@ -170,6 +170,12 @@ TLS_RESUMABLE: Final = 20_000
 TLS_CONNECTIONS: Final = 65_536
 """TLS connections followed at once; beyond it the oldest is given up."""
 
+PROXY_HEADERS: Final = 4
+"""Headers of the PROXY protocol one behind another, of nested balancers."""
+
+PROXY_HEADER_OCTETS: Final = 536
+"""Octets of such headers kept until they are complete: their specification makes one fit into the smallest segment."""
+
 TLS_HANDSHAKE_OCTETS: Final = 128 * 1024
 """Octets of handshake messages kept for one direction; chains of certificates stay below 20 kB."""
 

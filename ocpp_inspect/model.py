@@ -247,6 +247,20 @@ class StreamSecured(msgspec.Struct, gc=False):
     is_readable: bool
 
 
+class StreamForwarded(msgspec.Struct, gc=False):
+    """A balancer made this connection for somebody else, and said so before it passed anything on; that is taken out.
+
+    Stands in front of the connection's data, of which the columns may hold some in the same batch.
+    """
+
+    connection: int
+    pair: int
+    ts_ns: int
+    packet: int
+    position: int
+    source: str  # address of the client; "unknown" when the balancer does not tell it
+
+
 class Certificate(msgspec.Struct, gc=False, frozen=True):
     """What a certificate of a handshake says of itself. Captured text is NOT yet escaped."""
 
@@ -319,7 +333,15 @@ class TlsSession(msgspec.Struct):
 
 
 StreamItem: TypeAlias = (
-    StreamOpened | StreamData | StreamGap | StreamDoubt | StreamClosed | StreamSecured | TlsSession | Anomaly
+    StreamOpened
+    | StreamData
+    | StreamGap
+    | StreamDoubt
+    | StreamClosed
+    | StreamSecured
+    | StreamForwarded
+    | TlsSession
+    | Anomaly
 )
 
 
@@ -367,7 +389,7 @@ class Upgrade(msgspec.Struct):
     client_port: int = 0
     server: str = ""
     server_port: int = 0
-    forwarded_for: str = ""
+    forwarded_for: str = ""  # whom proxies say they speak for; "unknown" when one of them does not tell
     user_agent: str = ""
     server_agent: str = ""
     response_ns: int = 0

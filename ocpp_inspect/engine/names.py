@@ -212,7 +212,7 @@ NAME_HELP: Final = {
     "client_port": "its TCP port",
     "server": "address of the listening side",
     "server_port": "its TCP port",
-    "forwarded_for": "X-Forwarded-For header",
+    "forwarded_for": "whom proxies speak for (X-Forwarded-For, Forwarded, PROXY protocol)",
     "user_agent": "User-Agent header",
     "server_agent": "Server header",
     "body": "first characters of a refusal's body",

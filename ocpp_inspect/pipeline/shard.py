@@ -22,6 +22,7 @@ from zlib import crc32
 
 import numpy as np
 
+from ocpp_inspect.forwarded import read_headers
 from ocpp_inspect.http import may_be_inside_xml
 from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS, HELD_TLS_OCTETS, PEEKS, STATIONS
 from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
@@ -202,6 +203,11 @@ class Sharder:
             )
             if not text:
                 continue
+            headers = read_headers(text)
+            if headers is None or (headers.octets and headers.octets == len(text)):
+                undecided = True
+                continue
+            text = text[headers.octets :]
             if not (text.startswith(_HTTP_METHODS) or any(method.startswith(text) for method in _HTTP_METHODS)):
                 return self._owner_of_other(flow, held, text)
             undecided = held.is_http = True

@@ -1,5 +1,8 @@
 """StreamBatch in, StreamBatch out: the room itself. Decides by a connection's first octets whether it is TLS.
 
+As the first one who looks at them it also takes out what a load balancer put in front (the PROXY protocol), so that no
+later room has to know of it.
+
 Columns of other connections pass as they are: 3 ns a segment to look their kind up. A record of TLS 1.3 that fills its
 segment takes 2.2 µs, decryption included, and becomes a row of columns again.
 """
@@ -10,13 +13,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
-from ocpp_inspect.limits import TLS_CONNECTIONS, TLS_WAITING_NS, TLS_WAITING_TOTAL_OCTETS
+from ocpp_inspect.forwarded import begins_with_header, read_headers
+from ocpp_inspect.limits import PROXY_HEADER_OCTETS, TLS_CONNECTIONS, TLS_WAITING_NS, TLS_WAITING_TOTAL_OCTETS
 from ocpp_inspect.model import (
     Anomaly,
     StreamBatch,
     StreamClosed,
     StreamData,
+    StreamForwarded,
     StreamGap,
     StreamItem,
     StreamOpened,
@@ -48,6 +54,7 @@ class Tls:
         self._kinds: UInt8 = np.frombuffer(self._kind, dtype=np.uint8)
         self._opened: dict[int, StreamOpened] = {}  # by pair, while undecided
         self._gaps: dict[int, list[StreamGap]] = {}  # by pair, while undecided
+        self._headers: dict[int, bytes] = {}  # by flow, while undecided: of the PROXY protocol, not yet complete
         self._connections: dict[int, Connection] = {}  # by pair
         self._waiting: dict[int, Connection] = {}  # by pair: for keys
         self._generation = self.keys.generation
@@ -77,6 +84,12 @@ class Tls:
         if type(item) is StreamData:
             kind = self._kind[item.pair] if item.pair < len(self._kind) else _PLAIN
             if kind == _UNDECIDED:
+                flow = 2 * item.pair + item.direction
+                if flow in self._headers or begins_with_header(item.data):
+                    taken = self._skip_headers(item.connection, flow, item.ts_ns, item.packet, item.position, item.data)
+                    if taken == len(item.data):
+                        return
+                    item = replace(item, stream_offset=item.stream_offset + taken, data=item.data[taken:])
                 kind = self._decide(item.pair, item.data)
             if kind == _PLAIN:
                 items.append(item)
@@ -94,6 +107,7 @@ class Tls:
                 self._connections[item.pair].gap(item.direction, item.ts_ns, item.packet, item.position, item.length)
                 return
             if kind == _UNDECIDED:
+                self._headers.pop(2 * item.pair + item.direction, None)
                 self._gaps.setdefault(item.pair, []).append(item)
             items.append(item)
         elif type(item) is StreamClosed:
@@ -115,6 +129,7 @@ class Tls:
         self._kind[pair] = _PLAIN
         self._opened.pop(pair, None)
         self._gaps.pop(pair, None)
+        self._forget_headers(pair)
         self._connections.pop(pair, None)
         self._waiting.pop(pair, None)
 
@@ -135,6 +150,7 @@ class Tls:
         """The first octets of a connection say what it is."""
         opened = self._opened.pop(pair, None)
         gaps = self._gaps.pop(pair, [])
+        self._forget_headers(pair)
         if opened is None or not _begins_tls(data, is_midway=opened.joined_midway or bool(gaps)):
             self._kind[pair] = _PLAIN
             return _PLAIN
@@ -148,6 +164,28 @@ class Tls:
         for gap in gaps:
             connection.gap(gap.direction, gap.ts_ns, gap.packet, gap.position, gap.length)
         return _TLS
+
+    def _forget_headers(self, pair: int) -> None:
+        if self._headers:
+            self._headers.pop(2 * pair, None)
+            self._headers.pop(2 * pair + 1, None)
+
+    def _skip_headers(self, connection: int, flow: int, ts_ns: int, packet: int, position: int, data: bytes) -> int:
+        """How many of these octets, the first ones of a direction, are of the PROXY protocol's headers.
+
+        What only begins like one is no protocol that is read: if a part of it was kept, it is gone.
+        """
+        held = self._headers.pop(flow, b"")
+        found = read_headers(held + data)
+        if found is None:
+            if len(held) + len(data) > PROXY_HEADER_OCTETS:
+                return 0
+            self._headers[flow] = held + data
+            return len(data)
+        if not found.octets:
+            return 0
+        self._sink.say(StreamForwarded(connection, flow >> 1, ts_ns, packet, position, found.source), connection)
+        return found.octets - len(held)
 
     def _give_up_oldest(self, at: StreamOpened) -> None:
         pair, oldest = next(iter(self._connections.items()))
@@ -178,19 +216,46 @@ class Tls:
             kinds = self._kinds[pairs]
         if not kinds.any():
             return None
+        empty: list[int] = []
         for row in np.flatnonzero(kinds == _UNDECIDED).tolist():
             pair = int(pairs[row])
             if self._kind[pair] == _UNDECIDED:
                 start = int(batch.offset[row])
                 head = batch.octets[start : start + min(int(batch.length[row]), HEADER_OCTETS + 1)].tobytes()
+                if begins_with_header(head) or (self._headers and int(batch.flow[row]) in self._headers):
+                    head = self._skip_headers_of(batch, row)
+                    if not head:
+                        empty.append(row)
+                        continue
                 self._decide(pair, head)
         kinds = self._kinds[pairs] if int(pairs.max()) < len(self._kind) else kinds
         is_tls = kinds == _TLS
-        if not is_tls.any():
+        is_tls[empty] = False
+        if not is_tls.any() and not empty:
             return None
-        self._rows(batch, np.flatnonzero(is_tls))
+        if is_tls.any():
+            self._rows(batch, np.flatnonzero(is_tls))
         left: Truth = ~is_tls
+        left[empty] = False
         return left
+
+    def _skip_headers_of(self, batch: StreamBatch, row: int) -> bytes:
+        """Take the PROXY protocol's headers out of a row; returns the first octets of what is left."""
+        start, length = int(batch.offset[row]), int(batch.length[row])
+        data = batch.octets[start : start + length].tobytes()
+        taken = self._skip_headers(
+            int(batch.connection[row]), int(batch.flow[row]), int(batch.ts_ns[row]), int(batch.packet[row]),
+            int(batch.position[row]), data,
+        )  # fmt: skip
+        if taken:
+            # The columns may be shared with the room that made them; one header a connection, so copies cost nothing.
+            batch.offset, batch.length, batch.stream_offset = (
+                batch.offset.copy(), batch.length.copy(), batch.stream_offset.copy(),
+            )  # fmt: skip
+            batch.offset[row] += taken
+            batch.length[row] -= taken
+            batch.stream_offset[row] += taken
+        return data[taken : taken + HEADER_OCTETS + 1]
 
     def _rows(self, batch: StreamBatch, chosen: np.ndarray[Any, np.dtype[np.intp]]) -> None:
         """Records, segment by segment; nearly all of them fill theirs and open at once."""

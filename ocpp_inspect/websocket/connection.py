@@ -51,6 +51,7 @@ class Connection:
         "client_direction",
         "facts",
         "flow",
+        "forwarded_for",
         "is_midway",
         "is_tls",
         "joined_midway",
@@ -81,6 +82,7 @@ class Connection:
         self.joined_midway = joined_midway
         self.is_midway = joined_midway  # octets before the first one seen are unknown
         self.is_tls = False
+        self.forwarded_for = ""  # whom a balancer named that made this connection
         self.phase: Phase = "undecided"
         self.kind: Kind = "silent"
         self.readers: tuple[FrameReader, FrameReader] | None = None  # by direction
@@ -464,6 +466,7 @@ class Connection:
         upgrade.position = facts.position
         upgrade.body = excerpt.decode(errors="replace")
         upgrade.tls = self.is_tls
+        upgrade.forwarded_for = upgrade.forwarded_for or self.forwarded_for
         if request is None:
             upgrade.ts_ns, upgrade.packet = facts.ts_ns, facts.packet
         if answer is not None:

@@ -15,6 +15,7 @@ Faults = list[tuple[str, str]]
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
+_FORWARDED: Final = re.compile(r'(?:^|[;,])[ \t]*for=(?:"([^"\\]*)"|([^\s;,"]+))', re.IGNORECASE)
 _WINDOW_BITS: Final = re.compile(r"(?:8|9|1[0-5])$")
 
 
@@ -208,6 +209,11 @@ def basic_auth(head: Head) -> tuple[str | None, bool, int]:
     return name, bool(colon), len(password)
 
 
+def _forwarded(head: Head) -> str:
+    """For whom, hop by hop, as the Forwarded header tells (RFC 7239 §5.2); "" when it tells nothing."""
+    return ", ".join(found[1] or found[2] for found in _FORWARDED.finditer(head.headers.get("forwarded", "")))
+
+
 def describe_upgrade(
     connection: int, request: Request | None, answer: Head | None, flow: Flow | None, client: int
 ) -> Upgrade:
@@ -225,7 +231,7 @@ def describe_upgrade(
         upgrade.offered = head.words("sec-websocket-protocol")
         upgrade.offered_extensions = head.headers.get("sec-websocket-extensions", "")
         upgrade.user, upgrade.has_password, upgrade.password_length = basic_auth(head)
-        upgrade.forwarded_for = head.headers.get("x-forwarded-for", "")
+        upgrade.forwarded_for = head.headers.get("x-forwarded-for", "") or _forwarded(head)
         upgrade.user_agent = head.headers.get("user-agent", "")
         key = head.headers.get("sec-websocket-key", "")
         upgrade.key = key if len(_decode_base64(key) or b"") == 16 else ""

@@ -15,6 +15,7 @@ from ocpp_inspect.model import (
     StreamClosed,
     StreamData,
     StreamDoubt,
+    StreamForwarded,
     StreamGap,
     StreamItem,
     StreamOpened,
@@ -131,6 +132,10 @@ class WebSockets:
             self._close(item)
         elif isinstance(item, StreamSecured):
             self.decrypted(item.connection, is_readable=item.is_readable)
+        elif isinstance(item, StreamForwarded):
+            forwarded = self._connections.get(item.connection)
+            if forwarded is not None:
+                forwarded.forwarded_for = item.source
         else:
             self._context.items.append(item)
 

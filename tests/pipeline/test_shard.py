@@ -120,6 +120,16 @@ def test_the_station_decides_whatever_its_address() -> None:
     assert sorted(map(len, got)) == [0, 0, len(segments)]
 
 
+@pytest.mark.parametrize("cut", [6, 20, 44, 60])
+def test_the_station_is_found_behind_the_header_of_a_balancer(cut: int) -> None:
+    header = b"PROXY TCP4 192.0.2.7 10.9.9.9 56324 9000\r\n"
+    first = header + upgrade("CP8")
+    behind = [(1, 0, SYN, 100, b""), (1, 0, ACK, 101, first[:cut]), (1, 0, ACK, 101 + cut, first[cut:])]
+    got = run(conversation(0, "CP7") + behind + conversation(2, "CP8"), [3, 4, 1], flows_of(range(3)))
+    owner = {pair: worker for worker, rows in enumerate(got) for pair, _, _ in rows}
+    assert owner[1] == owner[2] != owner[0]
+
+
 def test_a_request_in_single_octets_is_held_until_it_tells() -> None:
     text = upgrade("CP7")[: limits.HELD_SEGMENTS - 2]
     rest = upgrade("CP7")[len(text) :]

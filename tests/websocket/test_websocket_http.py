@@ -276,3 +276,17 @@ def test_an_upgrade_tells_which_of_its_heads_are_whole() -> None:
 def test_a_cut_request_that_is_no_upgrade() -> None:
     plain = b"GET /index HTTP/1.1\r\nHost: a\r\nX-Long: yyyyyyyyy"
     assert play([(0, plain), (0, 90), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("for=192.0.2.60;proto=https;by=203.0.113.43", "192.0.2.60"),
+        ('proto=https; For="[2001:db8:cafe::17]:4711", for=unknown', "[2001:db8:cafe::17]:4711, unknown"),
+        ("by=203.0.113.43;xfor=1.2.3.4", ""),
+        ('for="a\\"b', ""),
+    ],
+)
+def test_the_header_forwarded_tells_for_whom(value: str, told: str) -> None:
+    (upgrade,) = [each for each in play([(0, request(f"Forwarded: {value}"))]) if isinstance(each, Upgrade)]
+    assert upgrade.forwarded_for == told
