@@ -28,7 +28,7 @@ from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
 from ocpp_inspect.engine.shown import Shown
 from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, StationState, Wait, Waits
-from ocpp_inspect.engine.verdict import Judge, absorb, duration, make_room, nanoseconds, settle, show, unlink
+from ocpp_inspect.engine.verdict import Judge, absorb, duration, nanoseconds, new_row, settle, show, unlink
 from ocpp_inspect.engine.writer import Sharing
 from ocpp_inspect.limits import RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl
@@ -85,7 +85,7 @@ RUNTIME: Final[dict[str, Any]] = {
        for function in (*functions.FUNCTIONS.values(), *functions.OVER_GENERATOR.values())},
     "_pattern": re.compile,
     "_EMPTY": EMPTY,
-    "_make_room": make_room,
+    "_new_row": new_row,
     "_nanoseconds": nanoseconds,
     "_settle": settle,
     "_unlink": unlink,
@@ -192,6 +192,7 @@ class RuleCompiler:
         parts = [_expression(part).part(known) for part in by if part != "station"]
         values = [part.value(late) for part in parts]
         key = "0" if not values else values[0] if len(values) == 1 else f"({', '.join(values)})"
+        late.key = key
         inner = body(late, truth, start_class)
         if not inner:
             return []
@@ -209,10 +210,10 @@ class RuleCompiler:
             lines.append("if key is None: return")
         elif doubtful:
             lines.append("if None in key: return")
-        lines += self._registers.read(asked)
+        lines += self._registers.read(asked, key)
         if late_tests:
             lines.append(f"if not ({' and '.join(late_tests)}): return")
-        lines += self._registers.read(late.used_registers - asked, is_found=bool(asked))
+        lines += self._registers.read(late.used_registers - asked, key)
         if key == "0":
             return ["key = 0", *lines, *inner] if any(_KEY.search(line) for line in lines + inner) else lines + inner
         return lines + inner
@@ -297,7 +298,7 @@ class RuleCompiler:
     ) -> list[str]:
         sources = {name: _expression(source).part(names.known).value(names) for name, source in sets.items()}
         # That something was told proves nothing.
-        return self._registers.write(sources, proves=not all(name.startswith("told") for name in sets))
+        return self._registers.write(sources, names.key, proves=not all(name.startswith("told") for name in sets))
 
     def _describe_first(self, item_class: ItemClass, m: Any, st: StationState, key: Any) -> str:
         """Write the function for the text of a finding when there is one: most rules of a run find nothing."""
@@ -309,7 +310,7 @@ class RuleCompiler:
         names = _Names(item_class, self._names, self._program.shared, extra)
         source = self._template(names)
         lines = names.loads(set())
-        lines += self._registers.read(names.used_registers)
+        lines += self._registers.read(names.used_registers, "key")
         return make(self._program, "m, st, key", [*lines, f"return {source}"])  # type: ignore[return-value]
 
     def _template(self, names: _Names) -> str:
@@ -371,6 +372,7 @@ class _Names(Sharing):
         self._registers = registers
         self._extra = extra or {}
         self.known = known or {}  # names whose text is the same for every item that these lines see
+        self.key = "key"  # source of the key
         self.used: set[str] = set()
         self.used_registers: set[str] = set()
 

@@ -169,7 +169,7 @@ class Engine:
             return
         if remarks != ():
             self.tell(m, st, judge, slot, remarks)
-        st.restless.add(slot)
+        _note_rest(st, slot, watcher)
 
     def tell(self, m: OcppItem, st: StationState, judge: Judge, slot: int, remarks: Iterable[Remark]) -> None:
         """Tell what a Python rule remarked."""
@@ -278,9 +278,9 @@ class Engine:
         """What was learned of a station is unknown now: a change may be among what was lost."""
         for slot in self.program.register_slots:
             st.slots[slot] = self.program.slots[slot]
-        for _slot, _judge, monitor in self._shown(st):
+        for slot, _judge, monitor in self._shown(st):
             monitor.forget()
-        st.restless.update(slot for slot, _judge in self.program.monitors)
+            _note_rest(st, slot, monitor)
         st.config_uncertain = bool(st.config)
         st.sure.clear()
         st.facts.clear()
@@ -356,7 +356,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - a third party's rule must not end the analysis
                 self.failed(st, judge, slot, error, Anomaly("", now_ns, 0, 0, station=st.station))
                 continue
-            st.restless.add(slot)
+            _note_rest(st, slot, monitor)
             for remark in remarks:
                 self._say(st, judge, remark)
 
@@ -378,6 +378,12 @@ class Engine:
         if self._acceptances and found:
             accept(found, self._acceptances)
         return found
+
+
+def _note_rest(st: StationState, slot: int, monitor: Monitor) -> None:
+    """A rule in Python was told something by other ways than a message: it may have to be shown the next one."""
+    if monitor.rests("w") and not monitor.resting:
+        st.restless.add(slot)
 
 
 def _by_station(items: Sequence[OcppItem]) -> Iterable[Sequence[OcppItem]]:

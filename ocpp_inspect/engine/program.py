@@ -37,6 +37,7 @@ class Program:
         self.judges: list[Judge] = []
         self.monitors: list[tuple[int, Judge]] = []
         self.register_slots: list[int] = []
+        self.rows: dict[tuple[str, ...], tuple[int, list[None]]] = {}  # `by` → slot of a table, an empty row of it
         self.load_monitor = load_monitor
         self._events: dict[tuple[ItemClass, str], tuple[list[Handler], list[Handler]]] = {}
         self._messages: list[tuple[Rule, Trigger, Block, bool]] = []

@@ -14,6 +14,7 @@ from typing import Final
 from ocpp_inspect.engine.writer import TEMPORARY
 
 _LATE: Final = re.compile(r"if (\w+) is _LATER:")
+_ROW: Final = re.compile(r"if (r\d+_\d+_\d*) is None: \1 = S\[")
 _MARK: Final = re.compile("\x01(\\d+)\x02")
 
 NEVER_UNKNOWN: Final = frozenset(
@@ -65,4 +66,5 @@ class Shared:
         written = [_MARK.sub(write, line) for line in lines]
         late = dict.fromkeys(name for line in written for name in _LATE.findall(line))
         late |= dict.fromkeys(f"e{number}" for number in count if count[number] > 1)
-        return [f"{name} = _LATER" for name in late] + written
+        rows = dict.fromkeys(name for line in written for name in _ROW.findall(line))
+        return [*(f"{name} = None" for name in rows), *(f"{name} = _LATER" for name in late), *written]

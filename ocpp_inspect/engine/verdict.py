@@ -301,6 +301,18 @@ def make_room(st: StationState, table: dict[Any, Any], m: OcppItem, rule: str) -
         st.engine.reached("pipeline.rule_keys_limit", m, "rule ", rule, f": {RULE_KEYS} keys")
 
 
+def new_row(st: StationState, slot: int, empty: list[Any], key: Any, m: OcppItem, rule: str) -> list[Any]:
+    """The row of a key in the table of registers in `slot`, made like `empty` if there is none."""
+    table = st.slots[slot]
+    if table is EMPTY:
+        table = st.slots[slot] = {}
+    row: list[Any] | None = table.get(key)
+    if row is None:
+        make_room(st, table, m, rule)
+        row = table[key] = empty.copy()
+    return row
+
+
 def show(value: Any, digits: int = -1) -> str:
     """A value in a finding's text."""
     if value is None:

@@ -275,3 +275,38 @@ def test_events_of_the_lower_layers_in_a_transcript() -> None:
 def test_what_a_transcript_complains_about(line: str, problem: str) -> None:
     found = play(line, make("when: CALL\n"))
     assert any(problem in text for text in found), found
+
+
+def test_rules_with_the_same_key_do_not_see_each_others_registers() -> None:
+    one = make(
+        "when: B.request\nby: [payload.k]\nrequire: seen == 1\n"
+        "remember: [{when: A.request, set: {seen: payload.v}}, {when: B.request, set: {seen: 5}}]\n",
+        message='"{seen}"',
+    )
+    other = make(
+        "when: B.request\nby: [payload.k]\nrequire: seen == 2 and more == None\n"
+        "remember: {when: A.request, set: {seen: payload.v + 1}}\n".replace("}}", ", more: payload.more}}"),
+        id="TST-002", message='"{seen} {more}"',
+    )  # fmt: skip
+    traffic = Traffic()
+    first = traffic.call(0, "A", {"k": "x", "v": 1})
+    again = [traffic.call(1, "B", {"k": "x"}), traffic.call(2, "B", {"k": "x"}), traffic.call(3, "B", {"k": "y"})]
+    # The second finds what the first has left; what another key remembers is unknown to both.
+    found = judge([first, *again], one, other)
+    assert [(finding.rule, finding.ts_ns, finding.text) for finding in found] == [("TST-001", 2 * SECOND, "5")]
+    assert found[0].evidence[-1] == again[0].packet
+    told = judge([traffic.call(0, "A", {"k": "x", "v": 1, "more": 9}), *again[:1]], one, other)
+    assert [(finding.rule, finding.text) for finding in told] == [("TST-002", "2 9")]
+
+
+def test_a_key_that_is_written_in_two_ways_is_one_key() -> None:
+    rule = make(
+        "when: A.request\nby: [payload.k]\nrequire: last == None or payload.v > last\n"
+        "remember: [{when: A.request, by: [lower(payload.k)], set: {last: payload.v}},"
+        " {when: A.request, by: [payload.k], where: 'last != None', set: {twice: True}}]\n",
+        message='"{twice}"',
+    )
+    traffic = Traffic()
+    rising = [traffic.call(n, "A", {"k": "x", "v": n}) for n in range(3)]
+    assert judge(rising, rule) == []
+    assert [finding.text for finding in judge([*rising, traffic.call(9, "A", {"k": "x", "v": 1})], rule)] == ["true"]
