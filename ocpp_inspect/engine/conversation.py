@@ -10,7 +10,7 @@ from ocpp_inspect.engine.names import parse_trigger
 from ocpp_inspect.model import ConnectionClosed, OcppItem, OcppMessage, Upgrade
 
 _SAMPLES: Final = ("MeterValuePeriodic", "MeterValueClock")
-_ONLY_SAMPLES: Final = frozenset(
+ONLY_SAMPLES: Final = frozenset(
     (
         "eventType",
         "timestamp",
@@ -22,6 +22,7 @@ _ONLY_SAMPLES: Final = frozenset(
         "transactionInfo",
     )
 )
+"""All members of an event that `only_samples` says yes to."""
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -64,7 +65,7 @@ def only_samples(payload: Any) -> bool:
     """Whether an event, or the answer to it, has nothing to learn from but meter values."""
     if type(payload) is not dict:
         return False
-    return not payload or (payload.get("triggerReason") in _SAMPLES and _ONLY_SAMPLES.issuperset(payload))
+    return not payload or (payload.get("triggerReason") in _SAMPLES and ONLY_SAMPLES.issuperset(payload))
 
 
 class Conversation(Monitor):

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ocpp_inspect.engine.fold import fold
+from ocpp_inspect.engine.forms import Known
 from ocpp_inspect.engine.functions import FUNCTIONS
 from ocpp_inspect.engine.writer import ARITHMETIC, Writer, cost
 from ocpp_inspect.limits import EXPRESSION_CHARACTERS, EXPRESSION_DEPTH
@@ -44,9 +45,9 @@ class Part:
         return cost(self._tree)
 
     @property
-    def is_false(self) -> bool:
-        """Whether it is certainly false whatever comes."""
-        return isinstance(self._tree, ast.Constant) and self._tree.value is False
+    def is_never_true(self) -> bool:
+        """Whether it is false, or unknown, whatever comes."""
+        return isinstance(self._tree, ast.Constant) and not self._tree.value
 
     def truth(self, names: Mapping[str, str], start: Mapping[str, str] | None = None) -> str:
         """Source that is truthy only when the expression is certainly true."""
@@ -186,14 +187,14 @@ class Expression(Part):
 
     # ------------------------------------------------------------------------------------------------ code
 
-    def conjuncts(self, known: Mapping[str, str]) -> list[Part]:
-        """What must all be true, when some names are known beforehand."""
+    def conjuncts(self, known: Known) -> list[Part]:
+        """What must all be true of messages of which something is known beforehand."""
         tree = fold(self._tree, known)
         parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
         return [Part(part) for part in parts if not (isinstance(part, ast.Constant) and part.value is True)]
 
-    def part(self, known: Mapping[str, str]) -> Part:
-        """The whole, when some names are known beforehand."""
+    def part(self, known: Known) -> Part:
+        """The whole, for messages of which something is known beforehand."""
         return Part(fold(self._tree, known))
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from ocpp_inspect.engine.compile import RUNTIME, Block, Handler, RuleCompiler, make
-from ocpp_inspect.engine.conversation import actions_looked_at, only_samples
+from ocpp_inspect.engine.conversation import actions_looked_at
 from ocpp_inspect.engine.facts import LEARNERS
+from ocpp_inspect.engine.forms import Known, form_of
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
 from ocpp_inspect.engine.rule import Rule
 from ocpp_inspect.engine.sharing import Shared
-from ocpp_inspect.engine.shown import ONLY_SAMPLES, Shown
+from ocpp_inspect.engine.shown import Shown
 from ocpp_inspect.engine.state import StationState, Tables
 from ocpp_inspect.engine.verdict import UNKNOWN, Judge, call_off
 from ocpp_inspect.model import OcppMessage
@@ -123,22 +124,25 @@ class Program:
         return value
 
     def _write(self, version: str, kind: str, action: str, side: str) -> Handler:
-        known = {"version": version, "kind": kind, "action": action, "side": side}
-        known = {name: text for name, text in known.items() if text}
-        whole = self._write_known(known)
-        if action != "TransactionEvent" or not self.monitors:
-            return whole
-        # Most messages of OCPP 2.x: many rules in Python are spared those that only carry samples.
-        samples = self._write_known(known | {ONLY_SAMPLES: "yes"})
+        names = {"version": version, "kind": kind, "action": action, "side": side}
+        known = Known({name: text for name, text in names.items() if text})
+        if action != "TransactionEvent":
+            return self._write_known(known)
+        # Most messages of OCPP 2.x. The function for a form is written when the first message has it.
+        written: dict[str, Handler] = {}
 
         def judge(m: OcppMessage, st: StationState) -> None:
-            (samples if only_samples(m.payload) else whole)(m, st)
+            form = form_of(m.payload)
+            handler = written.get(form)
+            if handler is None:
+                handler = written[form] = self._write_known(known.of(form))
+            handler(m, st)
 
         return judge
 
-    def _write_known(self, known: Mapping[str, str]) -> Handler:
+    def _write_known(self, known: Known) -> Handler:
         """The function for messages of which this is known beforehand."""
-        version, kind, action = known.get("version", ""), known["kind"], known.get("action", "")
+        version, kind, action = known.get("version"), known.get("kind"), known.get("action")
         chosen = [
             (answers, block)
             for rule, trigger, block, answers in self._messages

@@ -7,14 +7,12 @@ a Conversation only those methods are called that look at such a message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from ocpp_inspect.engine.conversation import Conversation, is_looked_at
+from ocpp_inspect.engine.forms import Known
 from ocpp_inspect.engine.monitor import Monitor
-
-ONLY_SAMPLES: Final = "only samples"
-"""Among what is known of a message beforehand: that it is an event of OCPP 2.x which only carries meter values."""
 
 _IS_OBJECT: Final = "(type(m.payload) is dict)"
 _REQUEST: Final = "(m.request if type(m.request) is dict else {})"
@@ -23,18 +21,18 @@ _REQUEST: Final = "(m.request if type(m.request) is dict else {})"
 class Shown:
     """How one rule in Python sees the messages of which something is known beforehand."""
 
-    def __init__(self, monitor: type[Monitor], known: Mapping[str, str]) -> None:
-        kind, action = known.get("kind", ""), known.get("action", "")
+    def __init__(self, monitor: type[Monitor], known: Known) -> None:
+        kind, action = known.get("kind"), known.get("action")
         self.rests = monitor.rests("w")
         self.feeds = True  # the whole message by `feed`; else by the methods below
         self.owes = self.judges = self.learns = False
         samples = ""
         if issubclass(monitor, Conversation):
-            samples = monitor.spared() if ONLY_SAMPLES in known else ""
+            samples = monitor.spared() if known.only_samples else ""
             if action and monitor.feed is Conversation.feed:
                 self.feeds = False
                 self.owes = monitor.owes and known.get("side") == "station"
-                looks = ONLY_SAMPLES not in known or monitor.looks_at_samples
+                looks = not known.only_samples or monitor.looks_at_samples
                 self.judges = looks and monitor.judges and is_looked_at(monitor.judge, kind, action)
                 self.learns = looks and monitor.learns and is_looked_at(monitor.learn, kind, action)
         self.nothing = samples == "always" or not (self.feeds or self.owes or self.judges or self.learns)
