@@ -26,7 +26,9 @@ class Numbers(Monitor):
 
     def feed(self, item: Any) -> Iterable[Remark]:
         """Note the number, and judge what has ended long enough ago."""
-        remarks = self.tick(item.ts_ns) if self.ended else ()
+        # Ended ones stand in their order.
+        is_due = self.ended and item.ts_ns >= next(iter(self.ended.values()))[0].ts_ns + SETTLE_NS
+        remarks = self.tick(item.ts_ns) if is_due else ()
         payload = item.payload
         info = payload.get("transactionInfo")
         number, kind = payload.get("seqNo"), payload.get("eventType")
@@ -50,6 +52,7 @@ class Numbers(Monitor):
             return remarks
         numbers.add(number)
         if kind == "Ended":
+            self.ended.pop(name, None)
             self.ended[name] = item, min(numbers), number
         return remarks
 
@@ -74,16 +77,18 @@ class Numbers(Monitor):
             if now_ns < item.ts_ns + SETTLE_NS:
                 continue
             numbers = self.seen[name][1]
-            # A station that counts for all its EVSEs together uses the others' numbers in between.
-            begun = self.begun[name]
-            others = [used for other, (_, used) in self.seen.items() if other != name]
-            others += [used for end_ns, used in self.closed if end_ns >= begun]
-            others += self.strange.values()
-            # One counter for all EVSEs never gives a number twice.
-            used = numbers.union(*(other for other in others if other.isdisjoint(numbers)))
+            missing = [number for number in range(first, min(last, first + NUMBERS)) if number not in numbers]
+            if missing:
+                # A station that counts for all its EVSEs together uses the others' numbers in between.
+                begun = self.begun[name]
+                others = [used for other, (_, used) in self.seen.items() if other != name]
+                others += [used for end_ns, used in self.closed if end_ns >= begun]
+                others += self.strange.values()
+                # One counter for all EVSEs never gives a number twice.
+                used = set().union(*(other for other in others if other.isdisjoint(numbers)))
+                missing = [number for number in missing if number not in used]
             self.drop(name)
             self.closed.append((item.ts_ns, numbers))
-            missing = [number for number in range(first, min(last, first + NUMBERS)) if number not in used]
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
                 text = f"Transaction {name} lacks event number {missing[0]}{more} of {first} to {last}"

@@ -55,8 +55,8 @@ class Registers(Monitor):
                 if type(value) is not dict:
                     continue
                 measurand = value.get("measurand", DEFAULT)
-                # Most values are of other measurands.
-                if type(measurand) is not str or not measurand.endswith(".Register"):
+                # Most values are of other measurands, and `in` is asked twice as fast.
+                if type(measurand) is not str or ".Register" not in measurand or not measurand.endswith(".Register"):
                     continue
                 if value.get("format") == "SignedData":
                     continue
@@ -78,9 +78,9 @@ class Registers(Monitor):
         unit: Any = value["unitOfMeasure"] if "unitOfMeasure" in value else value.get("unit", "Wh")
         if type(unit) is dict:
             unit = unit.get("unit", "Wh"), unit.get("multiplier", 0)
-        series: Any = (
-            transaction, is_main, measurand, value.get("phase"), value.get("location", "Outlet"), unit,
-        )  # fmt: skip
+        series: Any = transaction, measurand, unit, is_main
+        if "phase" in value or value.get("location", "Outlet") != "Outlet":  # a shorter key is faster
+            series = *series, value.get("phase"), value.get("location", "Outlet")
         try:
             before = self.last.get(series)
         except TypeError:  # a list where a text belongs
