@@ -1,8 +1,8 @@
 """A capture in; what each room costs, in µs a message, out (`python -m bench.rooms [FILE]`).
 
-One process, one pass: the chain of `ocpp_inspect.pipeline` with a stop-watch around each room. CPU time is measured,
-which other programs disturb less. The sum is the time of one core; `analyze` spreads it over its workers, each of which
-reads the capture. "between" is what the loop around the rooms takes.
+One process, one pass: the chain of `ocpp_inspect.pipeline` with a stop-watch around each room, on a quiet machine (a
+clock of CPU time costs more than the rooms take between two looks at it). `analyze` spreads the sum over its workers, each
+of which reads the capture. "between" is what the loop around the rooms takes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class StopWatch:
             return found
 
         def timed(*arguments: Any) -> Any:
-            begun = time.process_time()
+            begun = time.perf_counter()
             try:
                 return found(*arguments)
             finally:
-                self.seconds += time.process_time() - begun
+                self.seconds += time.perf_counter() - begun
 
         setattr(self, name, timed)
         return timed
@@ -74,14 +74,14 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
 
             profiler = cProfile.Profile()
             profiler.enable()
-        begun = time.process_time()
+        begun = time.perf_counter()
         reading = 0.0
         with CaptureReader([str(path)]) as reader:
             batches = iter(reader)
             while True:
-                before = time.process_time()
+                before = time.perf_counter()
                 batch = next(batches, None)
-                reading += time.process_time() - before
+                reading += time.perf_counter() - before
                 for decoded in [chain.finish()] if batch is None else chain.feed_bursts(batch):
                     columns.add(decoded.items)
                     columns.add_findings(decoded.findings)
@@ -90,7 +90,7 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
                 if batch is None:
                     break
             writer.commit(reader.captures)
-        total = time.process_time() - begun
+        total = time.perf_counter() - begun
         if profiler is not None:
             profiler.disable()
             import pstats  # noqa: PLC0415
