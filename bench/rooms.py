@@ -1,8 +1,8 @@
 """A capture in; what each room costs, in µs a message, out (`python -m bench.rooms [FILE]`).
 
 One process, one pass: the chain of `ocpp_inspect.pipeline` with a stop-watch around each room, on a quiet machine (a
-clock of CPU time costs more than the rooms take between two looks at it). `analyze` spreads the sum over its workers, each
-of which reads the capture. "between" is what the loop around the rooms takes.
+clock of CPU time costs more than the rooms take between two looks at it). `analyze` spreads the sum over its workers,
+each of which reads the capture. "between" is what the loop around the rooms takes.
 """
 
 from __future__ import annotations
