@@ -1,8 +1,8 @@
-"""Handshakes of one station in; whether two of them are the legs of one session, seen on both sides of a proxy, out.
+"""Handshakes of one station in; whether they are the legs of one session, seen on both sides of proxies, out.
 
 A reverse proxy hands the station's Sec-WebSocket-Key on, and answers only when it was answered itself. So the same key
 in a handshake that lies inside of another one is the same session (a station with a constant key that comes back does
-not look so). One of the legs is judged, the other would only double what is found.
+not look so). The innermost leg is judged, the others would only double what is found.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from ocpp_inspect.model import Upgrade
 
 
 def inner_leg(st: StationState, m: Upgrade) -> Upgrade | None:
-    """The handshake between proxy and CSMS that lies inside of `m`, and is therefore told before it."""
+    """The handshake between the last proxy and CSMS that lies inside of `m`, and is therefore told before it."""
     if not m.key or m.status != 101 or not m.response_ns:
         return None
     other = st.handshakes.pop(m.key, None)
     if other is not None and m.ts_ns <= other.ts_ns and other.response_ns <= m.response_ns:
+        st.handshakes[m.key] = other  # in front of one proxy may stand another one
         return other if other.connection != m.connection else None
     st.handshakes[m.key] = m
     if len(st.handshakes) > HANDSHAKES:

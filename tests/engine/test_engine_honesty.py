@@ -336,6 +336,14 @@ def test_of_a_session_on_both_sides_of_a_proxy_one_leg_is_judged(
     assert [finding.connection for finding in engine.feed([inner, outer, *calls])] == judged
     told = [anomaly.connection for anomaly in engine.take_anomalies() if anomaly.name == "pipeline.same_session"]
     assert told == ([1] if judged == [2] else [])
+    # A balancer in front of the proxy makes a third leg around them; a reconnect with the same key is none.
+    outermost = traffic.upgrade(-1, key=keys[1], response_ns=round(0.4 * 10**9))
+    later = traffic.upgrade(5, key=keys[1], response_ns=round(5.1 * 10**9))
+    calls = [traffic.call(6), traffic.call(6)]
+    outermost.connection = calls[0].connection = 3
+    later.connection = calls[1].connection = 4
+    judged_too = [finding.connection for finding in engine.feed([outermost, later, *calls])]
+    assert judged_too == ([4] if keys[1] else [3, 4])
     # The number of a connection that ended may be given again.
     again = traffic.call(9)
     assert len(engine.feed([traffic.closed(8), again])) == 1
