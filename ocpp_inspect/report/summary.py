@@ -125,6 +125,7 @@ def _traffic(facts: Facts) -> str:
         for name, label in (
             ("websocket_other", "other WebSocket"),
             ("http", "HTTP"),
+            ("http2", "HTTP/2, not read"),
             ("tls", "TLS, not readable without keys"),
             ("other", "other"),
             ("silent", "silent"),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ocpp_inspect.websocket.handshake import Deflate
 
 Phase = Literal["undecided", "http", "websocket", "ignored"]
-Kind = Literal["silent", "websocket", "websocket_other", "http", "tls", "other"]
+Kind = Literal["silent", "websocket", "websocket_other", "http", "http2", "tls", "other"]
 
 _TLS_TYPES: Final = frozenset(range(0x14, 0x18))
 _PREFIX_BYTES: Final = 10  # enough to know any first line
@@ -222,7 +222,9 @@ class Connection:
                 self._prefix = [b"", b""]
             self._prefix[direction] = data
             return
-        if self.is_midway:
+        if _begins_http_2(data):
+            self._ignore("http2")
+        elif self.is_midway:
             self._search(direction, data)
         else:
             self._ignore("other")
@@ -536,3 +538,10 @@ class Connection:
             self._assume_upgraded()
         else:
             self._flush_upgrades()
+
+
+def _begins_http_2(data: bytes) -> bool:
+    """The client's preface or the server's SETTINGS (RFC 9113 §3.4). WebSockets inside (RFC 8441) are not read."""
+    return data.startswith(b"PRI * HTTP") or (
+        data[3:9] == b"\x04" + bytes(5) and data[0] == 0 and (data[1] << 8 | data[2]) % 6 == 0
+    )

@@ -60,7 +60,7 @@ class WebSockets:
 
     @property
     def counters(self) -> Counter[str]:
-        """Connections by kind (silent, websocket, websocket_other, http, tls, other), messages, undecodable, octets."""
+        """Connections by kind (`Kind` in connection.py), messages, undecodable, octets."""
         return self._context.counters
 
     def feed(self, batch: StreamBatch) -> list[WsItem]:

@@ -207,7 +207,9 @@ def test_other_websockets_are_counted_and_left_alone() -> None:
     [
         ("http", [(0, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")]),
         ("other", [(1, b"SSH-2.0-x\r\n"), (0, b"SSH-2.0-y\r\n")]),
-        ("other", [(0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")]),
+        ("http2", [(0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), (1, bytes(9))]),
+        ("http2", [(1, b"\x00\x00\x06\x04" + bytes(5) + b"\x00\x03\x00\x00\x00\x64"), (0, b"PRI * HTTP/2.0\r\n")]),
+        ("other", [(1, b"\x00\x00\x05\x04" + bytes(10))]),
         ("silent", []),
         ("other", [(0, b"\x00" * 100)]),
     ],
