@@ -120,8 +120,10 @@ class Running(Conversation):
         if transaction is None:
             return
         if isinstance(evse, dict):
-            if isinstance(evse.get("id"), int):
-                transaction.place = evse["id"]
+            place = evse.get("id")
+            if isinstance(place, int) and place != transaction.place:
+                transaction.place = place
+                self.placed(transaction, item)
             if isinstance(evse.get("connectorId"), int):
                 transaction.connector = evse["connectorId"]
         transaction.had_token = transaction.had_token or "idToken" in payload
@@ -132,10 +134,15 @@ class Running(Conversation):
 
     def begin(self, transaction: Transaction) -> None:
         """A transaction runs from now on."""
-        self.open.pop(transaction.name, None)
+        before = self.open.pop(transaction.name, None)
         self.open[transaction.name] = transaction
         if len(self.open) > TRANSACTIONS:
             del self.open[next(iter(self.open))]
+        if transaction.place is not None and (before is None or before.place != transaction.place):
+            self.placed(transaction, transaction.item)
+
+    def placed(self, transaction: Transaction, item: Any) -> None:
+        """`item` tells where a transaction runs, which was not known, or was another place."""
 
     def end(self, name: str) -> None:
         """It has ended; what was held against it is settled."""
@@ -160,19 +167,14 @@ class Running(Conversation):
 class SecondStart(Running):
     """TX16-002, TX2-022: a transaction begins where another one runs."""
 
-    @looks_at(*TRANSACTION)
-    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
-        """Compare a new transaction with those that run at its place, once its place is known."""
-        known = {name: each.place for name, each in self.open.items()}
-        super().learn(item, payload, request)
-        for name, new in list(self.open.items()):
-            if new.place is None or known.get(name) == new.place:
+    def placed(self, transaction: Transaction, item: Any) -> None:
+        """Compare a new transaction with those that run at its place."""
+        name, place = transaction.name, transaction.place
+        for old in [each for each in self.open.values() if each.place == place and each.name != name]:
+            if self.began(old) == self.began(transaction):
+                self.end(old.name)  # a start that was sent again got another id
                 continue
-            for old in [each for each in self.open.values() if each.place == new.place and each.name != name]:
-                if self.began(old) == self.began(new):
-                    self.end(old.name)  # a start that was sent again got another id
-                    continue
-                self.claim(old, item, f"Transaction {name} begins at {new.place}, where {old.name} has not ended")
+            self.claim(old, item, f"Transaction {name} begins at {place}, where {old.name} has not ended")
 
     @staticmethod
     def began(transaction: Transaction) -> float | None:
@@ -190,15 +192,18 @@ class NeverStopped(Running):
     @looks_at(*TRANSACTION, "StatusNotification.request")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """A connector that charges on was not free."""
-        super().learn(item, payload, request)
         if item.action != "StatusNotification":
+            super().learn(item, payload, request)
             return
-        status = payload.get("status")
-        for each in self.at(payload.get("connectorId"), item.ts_ns) if payload.get("connectorId") else ():
-            if status == "Available":
+        status, place = payload.get("status"), payload.get("connectorId")
+        if not place or not self.open:
+            return
+        if status == "Available":
+            for each in self.at(place, item.ts_ns):
                 text = f"Connector {each.place} is Available; transaction {each.name} does not stop within 10 minutes"
                 self.claim(each, item, text, QUEUE_NS)
-            elif status in ("Charging", "SuspendedEV", "SuspendedEVSE"):
+        elif self.claims and status in ("Charging", "SuspendedEV", "SuspendedEVSE"):
+            for each in self.at(place, item.ts_ns):
                 self.claims = [claim for claim in self.claims if claim.transaction != each.name]
 
 

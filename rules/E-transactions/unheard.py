@@ -23,16 +23,18 @@ class Unheard(Monitor):
         if isinstance(item, (Loss, ConnectionClosed)):
             if isinstance(item, Loss) or item.joined_midway:  # joined: nothing was told of that loss yet
                 self.forget()
-            return
+            return ()
         payload = item.payload
         name = payload.get("transactionId") if isinstance(payload, dict) else None
         if self.lost or not isinstance(name, int):
-            return
-        if item.action == "StopTransaction" and name not in self.known:
-            yield Remark(item, f"StopTransaction names transaction {name}, whose start was not seen")
+            return ()
+        is_known = name in self.known
         self.known.add(name)
         if len(self.known) > TRANSACTIONS:
             self.forget()
+        if is_known or item.action != "StopTransaction":
+            return ()
+        return (Remark(item, f"StopTransaction names transaction {name}, whose start was not seen"),)
 
     def forget(self) -> None:
         """A start may be among what was lost."""

@@ -17,6 +17,7 @@ PLACES: Final = 256  # connectors whose status is kept
 SECOND: Final = 10**9
 WITHIN_NS: Final = 60 * SECOND  # the documents give no time; a minute is our convention
 CLOCK_NS: Final = 120 * SECOND  # clocks of station, CSMS and capture may differ so much
+OUT: Final = ("Faulted", "Unavailable")
 BUSY: Final = ("StartTransaction", "TransactionEvent")
 
 
@@ -94,12 +95,10 @@ class Reservations(Conversation):
         """Take a message into the picture."""
         if item.action in ("StatusNotification", "NotifyEvent"):
             for place, connector, status in statuses(item):
-                if len(self.last) < PLACES or (place, connector) in self.last:
-                    self.last[place, connector] = status
-                if self.active and status in (
-                    "Faulted",
-                    "Unavailable",
-                ):  # ends a reservation of the place (1.6 §5.13, H01.FR.16)
+                key = place, connector
+                if len(self.last) < PLACES or key in self.last:
+                    self.last[key] = status
+                if self.active and status in OUT:  # ends a reservation of the place (1.6 §5.13, H01.FR.16)
                     for name in [name for name, each in self.active.items() if each.place == place]:
                         del self.active[name]
         elif item.action == "ReserveNow" and payload.get("status") == "Accepted":

@@ -69,27 +69,34 @@ class Ended(Conversation):
     @looks_at(*TRANSACTION)
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Begin and end of transactions of either generation."""
-        if item.action == "TransactionEvent" and item.kind == "CALL":
-            self.event(item, payload)
-        elif item.action == "StartTransaction":
+        action = item.action
+        if action == "StatusNotification":
+            if item.kind == "CALL" and item.version == "1.6":
+                self.status(item, payload.get("connectorId"), payload.get("status"))
+        elif action == "TransactionEvent":
+            if item.kind == "CALL":
+                self.event(item, payload)
+        elif action == "StartTransaction":
             place = place_of(payload if item.kind == "CALL" else request)
             if isinstance(place, int):
-                self.idle.pop(place, None)
+                self.busy(place)
             name = text(payload.get("transactionId"))
             if item.kind == "CALLRESULT" and name is not None and isinstance(place, int):
                 self.ended.pop(name, None)
                 remember(self.places, name, place, TRANSACTIONS)
-        elif item.action == "StopTransaction" and item.kind == "CALL":
+        elif action == "StopTransaction" and item.kind == "CALL":
             self.end(item, text(payload.get("transactionId")))
-        elif item.action == "StatusNotification" and item.kind == "CALL" and item.version == "1.6":
-            self.status(item, payload.get("connectorId"), payload.get("status"))
+
+    def busy(self, place: int) -> None:
+        """A place has a transaction, or may have one."""
+        self.idle.pop(place, None)
 
     def status(self, item: Any, place: Any, status: Any) -> None:
         """Available means that there is no transaction (OCPP 1.6 §7.7); it does not in 2.x."""
         if not isinstance(place, int):
             return
         if status in BUSY:
-            self.idle.pop(place, None)
+            self.busy(place)
         elif status == "Available" and place not in self.idle:
             remember(self.idle, place, item.ts_ns, PLACES)
 
@@ -105,7 +112,7 @@ class Ended(Conversation):
         if payload.get("eventType") == "Ended":
             self.end(item, name)
         elif isinstance(place, int):
-            self.idle.pop(place, None)
+            self.busy(place)
 
     def end(self, item: Any, name: str | None) -> None:
         """A transaction has ended."""
@@ -148,13 +155,10 @@ class WithoutTransaction(Ended):
             wrong = f"A TxProfile for {place} is Accepted, where no transaction is"
             remember(self.claims, place, (item.ts_ns + QUEUED_NS, Remark(item, wrong, blame="station")), PLACES)
 
-    @looks_at(*TRANSACTION)
-    def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
+    def busy(self, place: int) -> None:
         """A transaction that shows later was there already."""
-        super().learn(item, payload, request)
-        if self.claims:
-            for place in [place for place in self.claims if place not in self.idle]:
-                del self.claims[place]
+        super().busy(place)
+        self.claims.pop(place, None)
 
     def due(self, now_ns: int) -> Iterable[Remark]:
         """No transaction has shown."""
