@@ -226,7 +226,15 @@ class RuleCompiler:
             wrong = _expression(rule.require).part(names.known).falsity(names)
             return [f"if {wrong}: {judge}.violate(m, st, key)"] if wrong != "False" else []
         if rule.count is not None:
-            return [f"{judge}.count(m, st, key)"]
+            # As in Judge.count, for the usual case: a key that was counted before.
+            return [
+                f"t = S[{self._verb_slot}].get(key)",
+                f"if t is None: {judge}.count(m, st, key)",
+                "else:",
+                f"    t.append(m.ts_ns); since = m.ts_ns - {rule.count.within_ns}",
+                "    while t[0] <= since: del t[0]",
+                f"    if len(t) > {rule.count.max}: t.clear(); {judge}.violate(m, st, key)",
+            ]
         if rule.expect is not None:
             return self._open_lines(names, rule.expect.within)
         if rule.python:
