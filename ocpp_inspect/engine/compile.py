@@ -28,7 +28,7 @@ from ocpp_inspect.engine.registers import Registers
 from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
 from ocpp_inspect.engine.shown import Shown
-from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, StationState, Wait, Waits
+from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, NEVER, StationState, Wait, Waits
 from ocpp_inspect.engine.verdict import Judge, absorb, duration, nanoseconds, new_row, settle, show, unlink
 from ocpp_inspect.engine.writer import Sharing
 from ocpp_inspect.limits import RULE_WAITS, RULE_WITHIN_NS
@@ -75,6 +75,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "_index": functions.index,
     "_either": functions.either,
     "_Wait": Wait,
+    "_NEVER": NEVER,
     "_absorb": absorb,
     "_LATER": object(),
     "_NOT_YET": NOT_YET,
@@ -113,6 +114,8 @@ class RuleCompiler:
             self._verb_slot = program.new_slot(NOT_YET if rule.python else EMPTY)
         self._judge = Judge(rule, number, self._registers, self._verb_slot)
         program.judges.append(self._judge)
+        if self._judge.is_light:
+            program.light.append(self._judge)
         self._judge_name, self._monitor_name = f"_judge{number}", f"_monitor{number}"
         program.runtime[self._judge_name] = self._judge
 
@@ -264,6 +267,15 @@ class RuleCompiler:
                 "    if w.uncertain: w.uncertain = False",
                 f"else: {judge}.open(m, st, key, limit)",
             ]
+        if self._judge.is_light:
+            return [
+                *lines,
+                f"d = S[{self._verb_slot}]",
+                f"if {sound} and d is not _EMPTY and key not in d:",
+                "    d[key] = m; st.open_waits += 1; st.light += 1",
+                "    if until < st.next_ns: st.next_ns = until",
+                f"else: {judge}.open(m, st, key, limit)",
+            ]
         return [
             *lines,
             f"d = S[{self._verb_slot}]",
@@ -288,6 +300,16 @@ class RuleCompiler:
                 "        else: w.item = None; st.open_waits -= 1",
                 "    w = w.older",
             ]
+        if not truth and self._judge.is_light:
+            return [
+                f"w = S[{slot}].pop(key, None)",
+                "if w is not None:",
+                "    if type(w) is _Wait:",
+                "        while w is not None: _settle(st, w); w = w.older",
+                "    else:",
+                "        st.open_waits -= 1; st.light -= 1",
+                "        if not (st.light or st.fresh): st.next_ns = st.heap[0][0] if st.heap else _NEVER",
+            ]
         if not truth:
             return [
                 f"w = S[{slot}].pop(key, None)",
@@ -296,6 +318,8 @@ class RuleCompiler:
             ]
         return [
             f"w = S[{slot}].get(key)",
+            *([f"if w is not None and type(w) is not _Wait: _absorb(st); w = S[{slot}][key]"]
+              if self._judge.is_light else []),
             "while w is not None:",
             "    s = w.item",
             f"    if {truth}:",

@@ -36,6 +36,7 @@ class Program:
         self.causes = frozenset(cause for causes in self.follows.values() for cause in causes)
         self.slots: list[Any] = []  # what a new station has in each
         self.judges: list[Judge] = []
+        self.light: list[Judge] = []  # those whose open expectations may be no more than the items that opened them
         self.monitors: list[tuple[int, Judge]] = []
         self.register_slots: list[int] = []
         self.rows: dict[tuple[str, ...], tuple[int, list[None]]] = {}  # `by` → slot of a table, an empty row of it

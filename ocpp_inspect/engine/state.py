@@ -79,8 +79,8 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "causes", "config", "config_uncertain", "doubles", "due", "engine", "facts", "fresh",
-        "handshakes", "heap", "heard", "last_ns", "lost_ns", "next_ns", "number", "open_waits", "restless", "seen",
-        "slots", "station", "sure", "tables", "told", "torn", "untold", "version", "whole",
+        "handshakes", "heap", "heard", "last_ns", "light", "lost_ns", "next_ns", "number", "open_waits", "restless",
+        "seen", "slots", "station", "sure", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: list[Any]) -> None:
@@ -99,6 +99,7 @@ class StationState:
         self.number = 0
         self.next_ns = NEVER  # no deadline before; may be early, never late
         self.open_waits = 0
+        self.light = 0  # of them, how many are in no list yet: see `absorb`
         self.restless: set[int] = set()  # slots of the rules in Python that may not rest; may name some that do
         self.config: dict[str, str] = {}
         self.config_uncertain = False

@@ -35,8 +35,8 @@ class Judge:
     """One rule at work: its slots and how it reports. Holds no state of a station."""
 
     __slots__ = (
-        "answers_only", "compares", "describe", "index", "registers", "renews", "rule", "survives_connection",
-        "survives_reboot", "verb_slot", "waits", "within",
+        "answers_only", "compares", "describe", "index", "is_light", "registers", "renews", "rule",
+        "survives_connection", "survives_reboot", "verb_slot", "waits", "within",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, index: int, registers: Registers, verb_slot: int) -> None:
@@ -52,6 +52,10 @@ class Judge:
         self.compares = bool(rule.python or rule.count) or any(not name.startswith("told") for name in rule.registers)
         # Few keys, each opened again and again (silence of a station): the wait is used again, not allocated again.
         self.renews = set(rule.by) <= {"station", "connection"}
+        # A limit that never changes and many keys (a CALL and its answer): until something else than the answer asks,
+        # the item that opened the wait is all that has to be kept. 0.4 µs instead of 0.8 for both.
+        constant_ns = self.within.constant_ns if self.within else 0
+        self.is_light = not self.renews and registers.has_keys and 0 < constant_ns <= RULE_WITHIN_NS
         self.survives_connection = rule.expect is not None and "connection" in rule.expect.survives
         self.survives_reboot = rule.expect is not None and "reboot" in rule.expect.survives
 
@@ -128,6 +132,9 @@ class Judge:
             return
         deadline_ns = m.ts_ns + within_ns
         wait = self.waits.of(st, key)
+        if wait is not None and type(wait) is not Wait:  # a light one
+            absorb(st)
+            wait = self.waits.of(st, key)
         st.open_waits += 1
         if wait is not None and wait.item is None and deadline_ns >= wait.deadline_ns:
             # Its place in the heap is early by now; `fire` moves it when it gets there. 1.3 µs instead of 2.6.
@@ -247,13 +254,22 @@ def settle(st: StationState, wait: Wait) -> None:
     # The usual CALL is answered before anything else is opened or due: then nobody has to look for it.
     while fresh and (last := fresh[-1]).item is None and not last.renews:
         fresh.pop()
-        if not fresh:
+        if not fresh and not st.light:
             st.next_ns = st.heap[0][0] if st.heap else NEVER
 
 
 def absorb(st: StationState) -> None:
-    """Put the fresh waits that are not settled yet into the heap, and keep that small."""
+    """Put the waits that are not settled yet into the heap, and keep that small. Light ones become waits here."""
     heap = st.heap
+    if st.light:
+        for judge in st.engine.program.light:
+            table = st.slots[judge.verb_slot]
+            limit_ns = judge.within.constant_ns if judge.within else 0
+            for key, item in table.items():
+                if type(item) is not Wait:
+                    wait = table[key] = Wait(judge, key, item, item.ts_ns + limit_ns, None, False)
+                    st.fresh.append(wait)
+        st.light = 0
     for wait in st.fresh:
         if wait.item is not None or wait.renews:
             st.number += 1

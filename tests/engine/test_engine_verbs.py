@@ -310,3 +310,30 @@ def test_a_key_that_is_written_in_two_ways_is_one_key() -> None:
     rising = [traffic.call(n, "A", {"k": "x", "v": n}) for n in range(3)]
     assert judge(rising, rule) == []
     assert [finding.text for finding in judge([*rising, traffic.call(9, "A", {"k": "x", "v": 1})], rule)] == ["true"]
+
+
+PAIRED = make(
+    "when: A.request\nby: [payload.k]\n"
+    "expect: {when: B.request, within: 9 s, until: {when: C.request, where: payload.v == start.payload.v}}\n",
+    message='"{payload.v}"',
+)
+
+
+def texts(items: list[Any]) -> list[str]:
+    """What is overdue at the end, as verdict and text."""
+    return [f"{finding.verdict} {finding.text}" for finding in judge([*items, Traffic().call(60, "Q")], PAIRED)]
+
+
+def test_an_expectation_waits_alone_or_with_others_of_its_key() -> None:
+    traffic = Traffic()
+    one, two = traffic.call(0, "A", {"k": "x", "v": 1}), traffic.call(1, "A", {"k": "x", "v": 2})
+    first = traffic.call(0, "A", {"k": "w", "v": 0})  # the key's table is there from now on
+    met = traffic.call(0, "B", {"k": "w"})
+    assert texts([first, met, one]) == ["violation 1"]
+    assert texts([first, met, one, two]) == ["violation 1", "violation 2"]
+    assert texts([first, met, one, two, traffic.call(2, "B", {"k": "x"})]) == []
+    assert texts([first, met, one, traffic.call(2, "C", {"k": "x", "v": 1})]) == []
+    assert texts([first, met, one, traffic.call(2, "C", {"k": "x", "v": 2})]) == ["violation 1"]
+    assert texts([first, met, one, two, traffic.call(2, "C", {"k": "x", "v": 2})]) == ["violation 1"]
+    assert texts([first, met, one, traffic.closed(2)]) == []
+    assert texts([first, met, one, traffic.loss(2)]) == ["inconclusive 1"]

@@ -101,6 +101,22 @@ def test_a_number_is_read_as_before(text: str) -> None:
     assert functions.number(text) == wanted
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-05T08:05:15Z", 1767600315.0),
+        ("2026-01-05T08:05:15.282Z", 1767600315.282),
+        ("2026-01-05T10:05:15+02:00", 1767600315.0),
+        ("2026-01-05t08:05:15z", 1767600315.0),
+        *((odd, None) for odd in (
+            "2026-01-05T08:05,15Z", "2026-01-05T080515.1Z", "2026-W02-1T08:05:15Z", "20260105T080515.123Z",
+            "2026-01-05T08:05:60Z", "2026-01-05T25:05:15Z", "2026-13-05T08:05:15Z", "2026-01-05T08:05:1٣Z")),
+    ],
+)  # fmt: skip
+def test_a_time_is_read_as_rfc_3339_whatever_its_length(text: str, seconds: float | None) -> None:
+    assert functions.seconds_of(text) == seconds
+
+
 def test_a_conversation_calls_only_what_its_rule_overrides() -> None:
     class Learner(Conversation):
         def __init__(self) -> None:

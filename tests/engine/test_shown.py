@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from rule_making import Traffic, make
 
 from ocpp_inspect.engine import Conversation, Engine, Remark, RuleError, looks_at
 from ocpp_inspect.engine.plug import load_monitor
 from ocpp_inspect.engine.program import Program
-from tests.engine.rule_making import Traffic, make
 
 
 class Listener(Conversation):
