@@ -318,8 +318,11 @@ class RuleCompiler:
             ]
         return [
             f"w = S[{slot}].get(key)",
-            *([f"if w is not None and type(w) is not _Wait: _absorb(st); w = S[{slot}][key]"]
-              if self._judge.is_light else []),
+            *(
+                [f"if w is not None and type(w) is not _Wait: _absorb(st); w = S[{slot}][key]"]
+                if self._judge.is_light
+                else []
+            ),
             "while w is not None:",
             "    s = w.item",
             f"    if {truth}:",

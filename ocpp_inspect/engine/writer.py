@@ -417,7 +417,7 @@ def _calls(node: ast.expr) -> bool:
 
 
 def _is_small(node: ast.Constant) -> bool:
-    return type(node.value) in (int, float) and abs(node.value) < 1e15
+    return isinstance(node.value, int | float) and type(node.value) is not bool and abs(node.value) < 1e15
 
 
 def _conjuncts(node: ast.expr) -> list[ast.expr]:
