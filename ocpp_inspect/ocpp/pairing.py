@@ -29,7 +29,7 @@ class Answered(msgspec.Struct, gc=False):
 class Calls:
     """The CALLs of one side: those that wait for an answer, and the last ones that do not."""
 
-    __slots__ = ("_answered_limit", "_limit", "_older", "answered", "last", "waiting")
+    __slots__ = ("_answered_limit", "_crowded", "_limit", "_older", "answered", "last", "waiting")
 
     def __init__(self, limit: int = limits.OPEN_CALLS, answered_limit: int = limits.ANSWERED_CALLS) -> None:
         self.waiting: dict[str, OcppMessage] = {}
@@ -38,6 +38,7 @@ class Calls:
         self._older: dict[str, list[OcppMessage]] = {}  # unanswered CALLs hidden behind one with the same id
         self._limit = limit
         self._answered_limit = answered_limit
+        self._crowded = 2 * answered_limit
 
     def add(self, call: OcppMessage) -> list[Fault] | None:
         """Take a CALL in. None when nothing is odd, which is the usual case."""
@@ -85,7 +86,9 @@ class Calls:
         if call is None:
             return None
         self.last = call
-        self._remember(call, send=False)
+        self.answered[unique_id] = Answered(call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet)
+        if len(self.answered) > self._crowded:
+            self._forget_old()
         if self._older and (older := self._older.get(unique_id)):
             self.waiting[unique_id] = older.pop()
             if not older:
@@ -96,15 +99,16 @@ class Calls:
         """Take a SEND in, which shares the id space of CALLs but waits for nothing (P4-21 §4.1.4)."""
         reused = call.unique_id in self.waiting or call.unique_id in self.answered
         faults = [self._reused(call)] if reused else None
-        self._remember(call, send=True)
+        self.answered[call.unique_id] = Answered(
+            call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet, True
+        )
+        if len(self.answered) > self._crowded:
+            self._forget_old()
         return faults
 
-    def _remember(self, call: OcppMessage, send: bool) -> None:
-        answered = self.answered
-        answered[call.unique_id] = Answered(call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet, send)
-        # Cut in halves: deleting the first key of a dict again and again would walk over its holes.
-        if len(answered) > 2 * self._answered_limit:
-            self.answered = dict(islice(answered.items(), self._answered_limit, None))
+    def _forget_old(self) -> None:
+        """Cut in halves: deleting the first key of a dict again and again would walk over its holes."""
+        self.answered = dict(islice(self.answered.items(), self._answered_limit, None))
 
     def open(self) -> list[OcppMessage]:
         """Every CALL that still waits, oldest first."""

@@ -1,6 +1,6 @@
 """WsItems in; OcppItems out: the way of every message through this room.
 
-Nearly every message is well-formed, so `_message` reads such a one in place and calls nothing that it does not need;
+Nearly every message is well-formed, so `feed` reads such a one in place and calls nothing that it does not need;
 whatever is odd leaves to `frame`, `text`, `verdict` or a method of its own. Measured with tests/ocpp/ocpp_measure.py
 (MeterValues, Heartbeat, StatusNotification, TransactionEvent and their answers): 2.8 µs a message, all included.
 """
@@ -52,15 +52,159 @@ class Ocpp(Lifecycle):
         super().__init__(endpoints, connection_limit, station_limit, open_calls_limit, learns_addresses)
         self._validate = validate
 
-    def feed(self, items: list[WsItem]) -> list[OcppItem]:
+    def feed(self, items: list[WsItem]) -> list[OcppItem]:  # noqa: PLR0912, PLR0915 - the hot path
         """The items in their order, each WsMessage as an OcppMessage with its anomalies behind it."""
         out: list[OcppItem] = []
-        message = self._message
+        connections, loads, dumps = self._connections, orjson.loads, orjson.dumps
+        count = 0
         for item in items:
-            if type(item) is WsMessage:
-                message(item, out)
-            else:
+            if type(item) is not WsMessage:
                 self._other(item, out)
+                continue
+            packet = item.packet
+            connection = connections.get(item.connection) or self._open(item, out)
+            if packet > connection.packet:
+                connection.packet, ordinal = packet, 0
+                connection.ordinal = 0
+            else:
+                ordinal = connection.next_ordinal(packet)
+            raw = item.payload
+            validate = self._validate
+            faults: list[Fault] | None = None
+            value: Any = None
+            sure = True
+            try:
+                value = loads(raw)
+                canonical = dumps(value)
+                if canonical != raw:
+                    faults = text.silent_faults(raw, canonical)
+            except (orjson.JSONDecodeError, orjson.JSONEncodeError, TypeError, RecursionError):
+                value, sure, faults = text.read(raw)
+                # The null that stands for NaN is ours, not the sender's: no schema may judge it.
+                validate = validate and not any(name == "ocpp.not_a_number" for name, _ in faults)
+            if not connection.is_ocpp and not self._recognise(connection, value, sure, item, out):
+                continue
+            kind, unique_id, action, payload = "", "", "", None
+            error_code: str | None = None
+            description: str | None = None
+            meant = 0
+            if type(value) is list and sure:
+                length = len(value)
+                if length == 4:
+                    number, unique_id, action, payload = value
+                    if (
+                        number == 2
+                        and type(number) is int
+                        and type(unique_id) is str
+                        and 0 < len(unique_id) <= 36
+                        and type(action) is str
+                        and len(action) <= limits.EXCERPT_CHARACTERS
+                        and type(payload) is dict
+                    ):
+                        kind = "CALL"
+                elif length == 3:
+                    number, unique_id, payload = value
+                    if (
+                        number == 3
+                        and type(number) is int
+                        and type(unique_id) is str
+                        and 0 < len(unique_id) <= 36
+                        and type(payload) is dict
+                    ):
+                        kind = "CALLRESULT"
+            if not kind:
+                parts = frame.read_frame(value) if sure else frame.Frame()
+                kind, unique_id, action, payload = parts.kind, parts.unique_id, parts.action, parts.payload
+                error_code, description, meant = parts.error_code, parts.error_description, parts.meant
+                if parts.faults:
+                    faults = (faults or []) + parts.faults
+            if item.opcode != 1:
+                faults = [*(faults or []), ("ocpp.binary_message", "the WebSocket opcode is 2 (binary)")]
+            session = connection.session or self._session(connection, item, out)
+            side = item.side
+            call: OcppMessage | None = None
+            request: Any = None
+            request_id, request_ns, latency_ns = 0, 0, -1
+            transaction: str | None = None
+            if kind == "CALLRESULT" and side != "unknown":
+                call = connection.calls[_OTHER[side]].take(unique_id)
+                if call is not None:  # as in _pair, which would set these one by one in a finished message
+                    action, transaction = call.action, call.transaction
+                    request, request_id, request_ns = call.payload, call.message_id, call.ts_ns
+                    latency_ns = item.ts_ns - request_ns
+            message = OcppMessage(
+                packet * MESSAGES_PER_PACKET + ordinal,
+                item.connection,
+                connection.station,
+                connection.version,
+                side,
+                item.ts_ns,
+                packet,
+                item.position,
+                kind,  # type: ignore[arg-type]
+                unique_id,
+                action,
+                payload,
+                raw,
+                len(raw),
+                item.compressed,
+                error_code,
+                description,
+                request,
+                request_id,
+                request_ns,
+                latency_ns,
+                None,
+                transaction,
+                connection.version_inferred,
+                session,
+            )
+            out.append(message)
+            count += 1
+            if kind == "CALL":
+                if message.side == "unknown":
+                    message.side = actions.initiators().get(action, "unknown")
+                if connection.inference is not None:
+                    self._infer(connection, message)
+                entry = connection.actions.get(action)
+                if entry is None:
+                    entry = self._unlisted(connection, message, out)
+                elif entry.initiator not in (message.side, "unknown") or entry.send:
+                    self._note_direction(entry, message, out)
+                if entry is not None:
+                    if entry.call_path is not None:
+                        message.transaction = transaction_in(payload, entry.call_path)
+                    if validate:
+                        message.schema_valid = valid = entry.accepts_call(payload)
+                        if not valid:
+                            self._refused(connection, entry, message, False, out)
+                    if entry.learn_call is not None:
+                        entry.learn_call(session, message)
+                if message.side != "unknown":
+                    odd = connection.calls[message.side].add(message)
+                    if odd is not None:
+                        self._note(message, odd, out)
+            elif kind == "CALLRESULT":
+                if call is None:
+                    call = self._pair(connection, message, out)
+                if call is not None:
+                    entry = connection.actions.get(call.action) or actions.table(call.version).get(call.action)
+                    if entry is not None:
+                        if entry.answer_path is not None:
+                            message.transaction = transaction_in(payload, entry.answer_path)
+                        if validate:
+                            # Most answers are empty, and all empty ones of an action are alike.
+                            valid = entry.accepts_answer(payload) if payload else entry.accepts_empty_answer()
+                            message.schema_valid = valid
+                            if not valid:
+                                self._refused(connection, entry, message, True, out)
+                        if entry.learn_answer is not None:
+                            entry.learn_answer(session, message)
+            else:
+                self._rare(connection, message, meant, out)
+            if faults:
+                self._note(message, faults, out)
+        self.counters.messages += count
         return out
 
     def by_station(self, items: list[WsItem]) -> list[list[WsItem]] | None:
@@ -93,153 +237,7 @@ class Ocpp(Lifecycle):
         self._connections.clear()
         return []
 
-    # ----------------------------------------------------------------- one message
-
-    def _message(self, item: WsMessage, out: list[OcppItem]) -> None:  # noqa: PLR0912, PLR0915 - the hot path
-        packet = item.packet
-        connection = self._connections.get(item.connection) or self._open(item, out)
-        if packet > connection.packet:
-            connection.packet, ordinal = packet, 0
-            connection.ordinal = 0
-        else:
-            ordinal = connection.next_ordinal(packet)
-        raw = item.payload
-        validate = self._validate
-        faults: list[Fault] | None = None
-        value: Any = None
-        sure = True
-        try:
-            value = orjson.loads(raw)
-            canonical = orjson.dumps(value)
-            if canonical != raw:
-                faults = text.silent_faults(raw, canonical)
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError, TypeError, RecursionError):
-            value, sure, faults = text.read(raw)
-            # The null that stands for NaN is ours, not the sender's: no schema may judge it.
-            validate = validate and not any(name == "ocpp.not_a_number" for name, _ in faults)
-        if not connection.is_ocpp and not self._recognise(connection, value, sure, item, out):
-            return
-        kind, unique_id, action, payload = "", "", "", None
-        error_code: str | None = None
-        description: str | None = None
-        meant = 0
-        if type(value) is list and sure:
-            length = len(value)
-            if length == 4:
-                number, unique_id, action, payload = value
-                if (
-                    number == 2
-                    and type(number) is int
-                    and type(unique_id) is str
-                    and 0 < len(unique_id) <= 36
-                    and type(action) is str
-                    and len(action) <= limits.EXCERPT_CHARACTERS
-                    and type(payload) is dict
-                ):
-                    kind = "CALL"
-            elif length == 3:
-                number, unique_id, payload = value
-                if (
-                    number == 3
-                    and type(number) is int
-                    and type(unique_id) is str
-                    and 0 < len(unique_id) <= 36
-                    and type(payload) is dict
-                ):
-                    kind = "CALLRESULT"
-        if not kind:
-            parts = frame.read_frame(value) if sure else frame.Frame()
-            kind, unique_id, action, payload = parts.kind, parts.unique_id, parts.action, parts.payload
-            error_code, description, meant = parts.error_code, parts.error_description, parts.meant
-            if parts.faults:
-                faults = (faults or []) + parts.faults
-        if item.opcode != 1:
-            faults = [*(faults or []), ("ocpp.binary_message", "the WebSocket opcode is 2 (binary)")]
-        session = connection.session or self._session(connection, item, out)
-        side = item.side
-        call: OcppMessage | None = None
-        request: Any = None
-        request_id, request_ns, latency_ns = 0, 0, -1
-        transaction: str | None = None
-        if kind == "CALLRESULT" and side != "unknown":
-            call = connection.calls[_OTHER[side]].take(unique_id)
-            if call is not None:  # as in _pair, which would set these one by one in a finished message
-                action, transaction = call.action, call.transaction
-                request, request_id, request_ns = call.payload, call.message_id, call.ts_ns
-                latency_ns = item.ts_ns - request_ns
-        message = OcppMessage(
-            packet * MESSAGES_PER_PACKET + ordinal,
-            item.connection,
-            connection.station,
-            connection.version,
-            side,
-            item.ts_ns,
-            packet,
-            item.position,
-            kind,  # type: ignore[arg-type]
-            unique_id,
-            action,
-            payload,
-            raw,
-            len(raw),
-            item.compressed,
-            error_code,
-            description,
-            request,
-            request_id,
-            request_ns,
-            latency_ns,
-            None,
-            transaction,
-            connection.version_inferred,
-            session,
-        )
-        out.append(message)
-        counters = self.counters
-        counters.messages += 1
-        if kind == "CALL":
-            if message.side == "unknown":
-                message.side = actions.initiators().get(action, "unknown")
-            if connection.inference is not None:
-                self._infer(connection, message)
-            entry = connection.actions.get(action)
-            if entry is None:
-                entry = self._unlisted(connection, message, out)
-            elif entry.initiator not in (message.side, "unknown") or entry.send:
-                self._note_direction(entry, message, out)
-            if entry is not None:
-                if entry.call_path is not None:
-                    message.transaction = transaction_in(payload, entry.call_path)
-                if validate:
-                    message.schema_valid = valid = entry.accepts_call(payload)
-                    if not valid:
-                        self._refused(connection, entry, message, False, out)
-                if entry.learn_call is not None:
-                    entry.learn_call(session, message)
-            if message.side != "unknown":
-                odd = connection.calls[message.side].add(message)
-                if odd is not None:
-                    self._note(message, odd, out)
-        elif kind == "CALLRESULT":
-            if call is None:
-                call = self._pair(connection, message, out)
-            if call is not None:
-                entry = connection.actions.get(call.action) or actions.table(call.version).get(call.action)
-                if entry is not None:
-                    if entry.answer_path is not None:
-                        message.transaction = transaction_in(payload, entry.answer_path)
-                    if validate:
-                        # Most answers are empty, and all empty ones of an action are alike.
-                        valid = entry.accepts_answer(payload) if payload else entry.accepts_empty_answer()
-                        message.schema_valid = valid
-                        if not valid:
-                            self._refused(connection, entry, message, True, out)
-                    if entry.learn_answer is not None:
-                        entry.learn_answer(session, message)
-        else:
-            self._rare(connection, message, meant, out)
-        if faults:
-            self._note(message, faults, out)
+    # ----------------------------------------------------------------- what is rare
 
     def _pair(self, connection: Connection, message: OcppMessage, out: list[OcppItem]) -> OcppMessage | None:
         """The CALL that an answer belongs to, written into the answer; anomalies when there is none."""
