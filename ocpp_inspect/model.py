@@ -222,7 +222,7 @@ class StreamClosed(msgspec.Struct, gc=False):
     """The connection ends. `closed_by` is the direction of the first FIN/RST, None for idle/end/reuse.
 
     `heard_ns`: for each direction, when a segment last showed that nothing before it is missing, 0: never. None where
-    there are no segments.
+    there are no segments. `ended_ns` is when that first FIN/RST was seen, None when that is not known.
     """
 
     connection: int
@@ -234,6 +234,7 @@ class StreamClosed(msgspec.Struct, gc=False):
     closed_by: int | None
     lost_bytes: int
     heard_ns: tuple[int, int] | None = None
+    ended_ns: int | None = None
 
 
 class StreamSecured(msgspec.Struct, gc=False):
@@ -475,7 +476,7 @@ class ConnectionClosed(msgspec.Struct):
     server_port: int
     joined_midway: bool
     close_kind: CloseReason
-    closed_by: Side  # who closed first: close frame, else FIN/RST
+    closed_by: Side  # who closed first, by a close frame or FIN/RST
     close_code: int | None
     close_reason: str
     lost_bytes: int

@@ -30,7 +30,7 @@ class Connection:
 
     __slots__ = (
         "_bounds", "_counters", "_is_handing", "_origins", "_postponed", "_postponed_bytes", "_ready", "_told",
-        "accounted_bytes", "closed_by", "closed_reason", "count", "directions", "due_ns",
+        "accounted_bytes", "closed_by", "closed_reason", "count", "directions", "due_ns", "ended_ns",
         "first_position", "flow", "given_up_ns", "given_up_position", "history", "id", "last_ns",
         "last_packet", "last_position", "lost_bytes", "out", "scheduled_ns",
     )  # fmt: skip
@@ -57,6 +57,7 @@ class Connection:
         self._origins = [(-1, 0), (-1, 0)]  # position and packet that completed the octets handed on last, by direction
         self.count = 0  # packets, as far as the per-item lane saw them: only differences matter
         self.closed_by: int | None = None
+        self.ended_ns: int | None = None  # when the first FIN or RST came
         self.closed_reason: CloseReason | None = None
         self.lost_bytes = 0
         self.accounted_bytes = 0  # held octets that the room has counted
@@ -245,6 +246,8 @@ class Connection:
             return
         self._counters["resets"] += 1
         self._flush()
+        if self.ended_ns is None:
+            self.ended_ns = segment.ts_ns
         self._close("rst", segment.direction if self.closed_by is None else self.closed_by)
 
     def _synchronise(self, own: Direction, seq: int) -> None:
@@ -326,7 +329,7 @@ class Connection:
         own.fin = end
         own.acked = min(own.acked, end)  # an acknowledgment recorded before the FIN counts one more
         if self.closed_by is None:
-            self.closed_by = segment.direction
+            self.closed_by, self.ended_ns = segment.direction, segment.ts_ns
 
     def _take_octets(self, segment: Segment, own: Direction, start: int, data: bytes, missing: int) -> None:
         end = start + len(data) + missing
@@ -452,7 +455,7 @@ class Connection:
         self.out.append(
             StreamClosed(
                 self.id, self.flow.pair, ts_ns, self.last_packet, position, reason, closed_by, self.lost_bytes,
-                (one.heard_ns, two.heard_ns),
+                (one.heard_ns, two.heard_ns), self.ended_ns,
             )
         )  # fmt: skip
 

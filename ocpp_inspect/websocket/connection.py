@@ -149,7 +149,9 @@ class Connection:
         client = self.client_direction or 0
         ends = endpoints(self.flow, client) if self.flow is not None else ("", 0, "", 0)
         side: Side = facts.close_side
-        if side == "unknown" and item.closed_by is not None and self.client_direction is not None:
+        # A close frame behind the other side's FIN only answers to it, as behind a proxy that ends what is idle.
+        is_answer = item.ended_ns is not None and facts.close_ns > item.ended_ns
+        if (side == "unknown" or is_answer) and item.closed_by is not None and self.client_direction is not None:
             side = "station" if item.closed_by == client else "csms"
         context.items.append(
             ConnectionClosed(

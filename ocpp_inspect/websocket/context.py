@@ -83,6 +83,7 @@ class Facts:
 
     __slots__ = (
         "close_code",
+        "close_ns",
         "close_reason",
         "close_side",
         "connection",
@@ -104,6 +105,7 @@ class Facts:
         self.messages = 0
         self.undecodable = 0
         self.close_side: Side = "unknown"
+        self.close_ns = 0  # of the first close frame
         self.close_code: int | None = None
         self.close_reason = ""
         self.reported: Counter[str] | None = None

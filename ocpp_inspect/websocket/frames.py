@@ -530,6 +530,7 @@ class FrameReader:
                 reason = payload[2:].decode(errors="replace")
         if facts.close_side == "unknown":
             facts.close_side, facts.close_code, facts.close_reason = self.side, code, reason
+            facts.close_ns = facts.ts_ns
         self.has_closed = True
         return code, reason
 

@@ -34,6 +34,21 @@ def down(offset: int, data: bytes = b"", ack: int = 0, **more: object) -> Seg:
     return Seg(1, "A", 501 + offset, 101 + ack, data, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("ends", "at_ms"),
+    [
+        ([Seg(1, "FA", 501, 101, at=7), Seg(0, "FA", 101, 502, at=9), Seg(1, "A", 502, 102, at=11)], 7),
+        ([Seg(1, "FA", 501, 101, at=7), up(0, b"x", at=9), Seg(1, "R", 502, at=11)], 7),
+        ([Seg(0, "R", 101, at=8)], 8),
+        ([], None),
+    ],
+)
+def test_when_a_connection_began_to_end_is_told(ends: list[Seg], at_ms: int | None) -> None:
+    items = run([*H, *ends])
+    (closed,) = [item for item in items if isinstance(item, StreamClosed)]
+    assert closed.ended_ns == (None if at_ms is None else at_ms * 10**6)
+
+
 def test_plain_connection() -> None:
     assert tell(
         *H, up(0, b"GET"), down(0, b"101", 3), Seg(0, "FA", 104, 504), Seg(1, "FA", 504, 105), Seg(0, "A", 105, 505)

@@ -126,6 +126,15 @@ def test_closed_by_the_first_fin() -> None:
     assert (closed.closed_by, closed.close_code, closed.messages) == ("csms", None, 1)
 
 
+@pytest.mark.parametrize(("ended_ns", "closed_by"), [(1003, "csms"), (1005, "station"), (None, "station")])
+def test_a_close_frame_behind_the_fin_of_the_other_side_only_answers_to_it(
+    ended_ns: int | None, closed_by: str
+) -> None:
+    steps = opened((0, up(CALL)), (0, up(b"\x03\xe8", 0x88)))  # 1001 and on
+    (closed,) = only(play(steps, closed_by=1, ended_ns=ended_ns), ConnectionClosed)
+    assert (closed.closed_by, closed.close_code) == (closed_by, 1000)
+
+
 def test_a_frame_cut_by_the_close() -> None:
     out = play(opened((0, up(CALL)[:-3])))
     assert names(out) == ["ws.cut_frame"]

@@ -95,6 +95,7 @@ def items_of(
     close: str | None = "fin",
     client: int | None = 0,
     closed_by: int = 0,
+    ended_ns: int | None = None,
 ) -> list[StreamItem]:
     found: list[StreamItem] = [StreamOpened(CONNECTION, FLOW, 1000, CONNECTION, 0, None if midway else client, midway)]
     offsets = [0, 0]
@@ -119,7 +120,7 @@ def items_of(
     if close:
         position += 1
         at = (1000 + position, CONNECTION + position, position)
-        found.append(StreamClosed(CONNECTION, FLOW.pair, *at, close, closed_by, 0))  # type: ignore[arg-type]
+        found.append(StreamClosed(CONNECTION, FLOW.pair, *at, close, closed_by, 0, None, ended_ns))  # type: ignore[arg-type]
     return found
 
 
