@@ -71,11 +71,14 @@ _MEMBERS: Final[dict[Form, dict[str, frozenset[str]]]] = {
 
 def form_of(payload: Any) -> Form:
     """The form of an event, or of the answer to one."""
-    if not only_samples(payload):
-        event: Any = payload.get("eventType") if type(payload) is dict else ""
-        return event if event in _EVENTS else ""
+    if type(payload) is not dict:
+        return ""
     if not payload:
         return "empty"
-    info = payload.get("transactionInfo")
-    usual = payload.get("eventType") == "Updated" and payload["triggerReason"] == "MeterValuePeriodic"
-    return "sample" if usual and type(info) is dict and _INFO.issuperset(info) else "samples"
+    event: Any = payload.get("eventType")
+    if event == "Updated" and payload.get("triggerReason") == "MeterValuePeriodic" and ONLY_SAMPLES.issuperset(payload):
+        info = payload.get("transactionInfo")
+        return "sample" if type(info) is dict and _INFO.issuperset(info) else "samples"
+    if only_samples(payload):
+        return "samples"
+    return event if event in _EVENTS else ""
