@@ -81,6 +81,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "_NOT_YET": NOT_YET,
     "_NOTHING": (),
     "_list": list,
+    "_next": next,
     **{f"_{name}": getattr(functions, name)
        for name in ("add", "subtract", "multiply", "divide", "floor_divide", "modulo", "negative")},
     **{f"_{function.__name__}": function

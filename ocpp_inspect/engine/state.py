@@ -79,8 +79,8 @@ class StationState:
 
     __slots__ = (
         "about", "blind", "causes", "config", "config_uncertain", "doubles", "due", "engine", "facts", "fresh",
-        "handshakes", "heap", "heard", "last_ns", "light", "lost_ns", "next_ns", "number", "open_waits", "restless",
-        "seen", "slots", "station", "sure", "tables", "told", "torn", "untold", "version", "whole",
+        "handshakes", "heap", "heard", "is_full", "last_ns", "light", "lost_ns", "next_ns", "number", "open_waits",
+        "restless", "seen", "slots", "station", "sure", "tables", "told", "torn", "untold", "version", "whole",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, station: str, slots: list[Any]) -> None:
@@ -97,6 +97,7 @@ class StationState:
         self.heap: list[tuple[int, int, Wait]] = []  # (deadline, number, wait); settled ones stay until they are met
         self.fresh: list[Wait] = []  # opened lately: not in `heap` yet, since most are settled soon
         self.number = 0
+        self.is_full = False  # a table of registers has reached its bound, which was reported
         self.next_ns = NEVER  # no deadline before; may be early, never late
         self.open_waits = 0
         self.light = 0  # of them, how many are in no list yet: see `absorb`

@@ -369,12 +369,15 @@ class Writer:
             assert isinstance(pattern, ast.Constant)  # noqa: S101 - admitted by _check_pattern
             return f"_matches({self.value(node.args[0])}, _pattern({pattern.value!r}))"
         if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-            function = OVER_GENERATOR[name].__name__
             generator = self._generator(node.args[0], self.value)
+            # The usual function in place: 0.1 µs.
+            call = (
+                f"_next(({generator}), None)" if name == "first" else f"_{OVER_GENERATOR[name].__name__}({generator})"
+            )
             missing = self._guard[0]
             if not missing or self._in_iterable:
-                return f"_{function}({generator})"
-            return f"(_{function}({generator}) if {missing} is not None else None)"
+                return call
+            return f"({call} if {missing} is not None else None)"
         return f"_{function}({', '.join(map(self.value, node.args))})"
 
 
