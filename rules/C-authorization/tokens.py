@@ -181,11 +181,9 @@ class OtherEvse(Conversation):
     @looks_at("TransactionEvent.request")
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Compare when energy flows; once for each transaction."""
-        if item.action != "TransactionEvent" or item.kind != "CALL":
-            return
-        info, token, evse = (payload.get(key) for key in ("transactionInfo", "idToken", "evse"))
+        info, token, evse = payload.get("transactionInfo"), payload.get("idToken"), payload.get("evse")
         if not isinstance(info, dict):
-            return
+            return ()
         name = str(info.get("transactionId"))
         known = self.transactions.setdefault(name, [None, None])
         if isinstance(token, dict) and payload.get("triggerReason") != "StopAuthorized":
@@ -198,12 +196,12 @@ class OtherEvse(Conversation):
             self.transactions.pop(name, None)
         allowed = self.allowed.get(known[0])
         if info.get("chargingState") == "Charging" and allowed and known[1] is not None and known[1] not in allowed:
+            known[0] = None
             if not payload.get("offline"):
                 where = ", ".join(map(str, allowed[:10]))
-                yield Remark(
-                    item, f"Transaction {name} charges at EVSE {known[1]}; its token is allowed at {where} only"
-                )
-            known[0] = None
+                wrong = f"Transaction {name} charges at EVSE {known[1]}; its token is allowed at {where} only"
+                return (Remark(item, wrong),)
+        return ()
 
     @looks_at("CALLRESULT")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:

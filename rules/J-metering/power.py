@@ -52,20 +52,20 @@ class Power(Monitor):
         payload = item.payload
         if not isinstance(payload, dict):
             return ()
+        meter_values = payload.get("meterValue")
+        last = meter_values[-1] if isinstance(meter_values, list) and meter_values else None
+        samples = last.get("sampledValue") if isinstance(last, dict) else None
+        power = reading(samples, POWER, "W") if isinstance(samples, list) else None
+        if power is None or last is None:
+            return ()  # many stations tell no power: this costs them least
         info = payload.get("transactionInfo")
         name = str(info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId"))
         before = self.last.get(name)
         now = item.ts_ns / 1e9
-        if before is not None and now - before[0] < PAUSE_S:
+        if (before is not None and now - before[0] < PAUSE_S) or name == "None":
             return ()
-        meter_values = payload.get("meterValue")
-        last = meter_values[-1] if isinstance(meter_values, list) and meter_values else None
-        samples = last.get("sampledValue") if isinstance(last, dict) else None
-        if not isinstance(last, dict) or not isinstance(samples, list) or name == "None":
-            return ()
-        power = reading(samples, POWER, "W")
-        energy = reading(samples, ENERGY, "Wh") if power is not None else None
-        if energy is None or power is None:
+        energy = reading(samples, ENERGY, "Wh")
+        if energy is None:
             return ()
         try:
             at = datetime.fromisoformat(str(last.get("timestamp"))).timestamp()

@@ -97,17 +97,21 @@ class NotKept(Installed):
     def judge(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> Iterable[Remark]:
         """Look at a transaction's readings now and then."""
         if item.kind != "CALL" or "meterValue" not in payload or payload.get("offline"):
-            return
+            return ()
         info = payload.get("transactionInfo")
         name = text(info.get("transactionId") if isinstance(info, dict) else payload.get("transactionId"))
         now = item.ts_ns / SECOND
         if name not in self.running or now < self.pause.get(name, 0.0) or not self.profiles:
-            return
+            return ()
+        return self.compared(item, name, highest(payload["meterValue"], now), now)
+
+    def compared(self, item: Any, name: str, readings: dict[str, tuple[float, str]], now: float) -> Iterator[Remark]:
+        """Compare what is measured with the profiles that hold."""
         if len(self.pause) > TRANSACTIONS:
             self.pause.clear()
             self.over.clear()
         self.pause[name] = now + PAUSE_S
-        for unit, (value, told) in highest(payload["meterValue"], now).items():
+        for unit, (value, told) in readings.items():
             for profile, limit in self.ceilings(name, unit, now - SETTLED_S, now + AHEAD_S):
                 key = name, profile.name
                 if value <= max(limit * SHARE, limit + LEAST[unit]):
