@@ -28,10 +28,10 @@ from ocpp_inspect.engine.registers import Registers
 from ocpp_inspect.engine.rule import Rule, RuleError, Within
 from ocpp_inspect.engine.sharing import NEVER_UNKNOWN, Shared
 from ocpp_inspect.engine.shown import Shown
-from ocpp_inspect.engine.state import EMPTY, FRESH_WAITS, NEVER, StationState, Wait, Waits
+from ocpp_inspect.engine.state import EMPTY, NEVER, StationState, Wait, Waits
 from ocpp_inspect.engine.verdict import Judge, absorb, duration, nanoseconds, new_row, settle, show, unlink
+from ocpp_inspect.engine.waiting import SOUND, answer_lines, open_lines
 from ocpp_inspect.engine.writer import Sharing
-from ocpp_inspect.limits import RULE_WAITS, RULE_WITHIN_NS
 from ocpp_inspect.model import Anomaly, ConnectionClosed, Loss, OcppMessage, TlsSession, Upgrade, WsControl
 
 if TYPE_CHECKING:
@@ -247,89 +247,15 @@ class RuleCompiler:
         return [f"{judge}.violate(m, st, key)"]
 
     def _open_lines(self, names: _Names, within: Within) -> list[str]:
-        judge = self._judge_name
         if within.config:
-            return [f"{judge}.open(m, st, key, {judge}.within_config(st))"]
+            return [f"{self._judge_name}.open(m, st, key, {self._judge_name}.within_config(st))"]
         limit = str(within.constant_ns)
         if within.expression:
             limit = names.over(_expression(within.expression).value(names), "_nanoseconds")
-        # What several rules that wait ask: whether nothing is missing that could make it uncertain.
-        sound = f"{names.once('not (st.blind or st.torn or st.config_uncertain)')} and st.open_waits < {RULE_WAITS}"
-        if not 0 < within.constant_ns <= RULE_WITHIN_NS:
-            sound += " and limit"
-        lines = [f"limit = {limit}", "until = m.ts_ns + limit"]
-        if self._judge.renews:
-            # As in Judge.open, for the usual case: 0.2 µs instead of 0.5.
-            return [
-                *lines,
-                f"w = {self._judge.waits.first}",
-                f"if w is not None and w.item is None and until >= w.deadline_ns and {sound}:",
-                "    st.open_waits += 1; w.item = m; w.deadline_ns = until",
-                "    if w.uncertain: w.uncertain = False",
-                f"else: {judge}.open(m, st, key, limit)",
-            ]
-        if self._judge.is_light:
-            return [
-                *lines,
-                f"d = S[{self._verb_slot}]",
-                f"if {sound} and d is not _EMPTY and key not in d:",
-                "    d[key] = m; st.open_waits += 1; st.light += 1",
-                "    if until < st.next_ns: st.next_ns = until",
-                f"else: {judge}.open(m, st, key, limit)",
-            ]
-        return [
-            *lines,
-            f"d = S[{self._verb_slot}]",
-            f"if {sound} and d is not _EMPTY:",
-            f"    d[key] = w = _Wait({judge}, key, m, until, d.get(key), False)",
-            "    st.open_waits += 1; st.fresh.append(w)",
-            "    if until < st.next_ns: st.next_ns = until",
-            f"    if len(st.fresh) > {FRESH_WAITS}: _absorb(st)",
-            f"else: {judge}.open(m, st, key, limit)",
-        ]
+        return open_lines(self._judge, limit, names.once(SOUND))
 
     def _answer_lines(self, _names: _Names, truth: str, _start: ItemClass | None) -> list[str]:
-        slot = self._verb_slot
-        if self._judge.renews:
-            return [
-                f"w = {self._judge.waits.first}",
-                "while w is not None:",
-                "    s = w.item",
-                f"    if s is not None{f' and {truth}' if truth else ''}:",
-                # As in settle(), for the usual case: 0.1 µs instead of 0.25.
-                "        if st.fresh: _settle(st, w)",
-                "        else: w.item = None; st.open_waits -= 1",
-                "    w = w.older",
-            ]
-        if not truth and self._judge.is_light:
-            return [
-                f"w = S[{slot}].pop(key, None)",
-                "if w is not None:",
-                "    if type(w) is _Wait:",
-                "        while w is not None: _settle(st, w); w = w.older",
-                "    else:",
-                "        st.open_waits -= 1; st.light -= 1",
-                "        if not (st.light or st.fresh): st.next_ns = st.heap[0][0] if st.heap else _NEVER",
-            ]
-        if not truth:
-            return [
-                f"w = S[{slot}].pop(key, None)",
-                "while w is not None:",
-                "    _settle(st, w); w = w.older",
-            ]
-        return [
-            f"w = S[{slot}].get(key)",
-            *(
-                [f"if w is not None and type(w) is not _Wait: _absorb(st); w = S[{slot}][key]"]
-                if self._judge.is_light
-                else []
-            ),
-            "while w is not None:",
-            "    s = w.item",
-            f"    if {truth}:",
-            "        _unlink(st, w); _settle(st, w)",
-            "    w = w.older",
-        ]
+        return answer_lines(self._judge, truth)
 
     def _remember_lines(
         self, sets: Mapping[str, str], names: _Names, _truth: str, _start: ItemClass | None

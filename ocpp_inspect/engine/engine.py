@@ -81,33 +81,36 @@ class Engine:
         st = self._stations.get(items[0].station)
         if st is None:
             st = self._admit(items[0])
+        odd = st.is_odd  # changes only where something is due, and by what is no message
         for m in items:
-            if st.doubles and m.connection in st.doubles:
+            if odd and m.connection in st.doubles:
                 if type(m) is ConnectionClosed:
                     st.doubles.discard(m.connection)
                 continue
             if m.ts_ns >= st.next_ns:
                 fire(st, m.ts_ns)
-            if st.due:
+                odd = st.is_odd
+            if odd and st.due:
                 self._heard(m, st)
-            st.last_ns = m.ts_ns
             if type(m) is not OcppMessage:
                 self._event(m, st)
+                odd = st.is_odd
                 continue
             self._last = m
             st.heard[m.side][m.connection] = m.ts_ns  # 70 ns
             if m.version != st.version:
                 st.version = m.version
                 st.tables = messages.get(m.version, messages[""])
-            if st.blind:
+            if odd and st.blind:
                 _sees(st, m)
             judge = st.tables.get((m.kind, m.action, m.side))
             if judge is None:
                 version = m.version if m.version in messages else ""
                 judge = self.program.judge_of(version, m.kind, m.action, m.side)
             judge(m, st)
-            if st.torn and st.torn.get(m.connection) == m.position:
+            if odd and st.torn.get(m.connection) == m.position:
                 self._forget(st)  # it waited with the lost bytes, which came behind it perhaps
+        st.last_ns = items[-1].ts_ns
 
     def tick(self, now_ns: int) -> list[Finding]:
         """Let time pass: what is overdue is judged."""

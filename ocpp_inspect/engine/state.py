@@ -114,5 +114,10 @@ class StationState:
         self.causes: dict[str, int] = {}  # rule that explains others → time of its last finding
         self.told: dict[str, int] = {}  # rule → findings told
         self.untold: dict[str, list[Any]] = {}  # rule → [number, last finding]
-        self.last_ns = 0
+        self.last_ns = 0  # of its last item
         self.lost_ns = -1  # when something was last lost
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether a message means more than its rules say: something was lost, is overdue, or seen twice."""
+        return bool(self.doubles or self.due or self.blind or self.torn)

@@ -27,16 +27,15 @@ class Order(Conversation):
         at = seconds_of(written)
         if not isinstance(connector, int) or at is None:
             return ()
-        before = self.last.get(connector)
-        # Local time without a zone goes back in autumn.
-        zoned = isinstance(written, str) and (written[-1:] in "Zz" or written[-6:-5] in ("+", "-"))
-        text = ""
-        if before is not None and zoned and at < before[0] - SLACK_SECONDS:
-            status = payload.get("status")
-            text = f"Connector {connector}: {status} of {written} comes after {before[1]}, which is newer"
-        if zoned and (connector in self.last or len(self.last) < CONNECTORS):
-            self.last[connector] = at, str(payload.get("status"))
-        return (Remark(item, text),) if text else ()
+        if not isinstance(written, str) or (written[-1] not in "Zz" and written[-6:-5] not in ("+", "-")):
+            return ()  # local time without a zone goes back in autumn
+        before, status = self.last.get(connector), payload.get("status")
+        if before is not None or len(self.last) < CONNECTORS:
+            self.last[connector] = at, str(status)
+        if before is None or at >= before[0] - SLACK_SECONDS:
+            return ()
+        text = f"Connector {connector}: {status} of {written} comes after {before[1]}, which is newer"
+        return (Remark(item, text),)
 
     @looks_at("CALLRESULT")
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:

@@ -56,15 +56,21 @@ class Reservation:
     shown: bool = False
 
 
+def status_of(payload: dict[str, Any]) -> tuple[int, int, str] | None:
+    """(place, connector in it, status) of a StatusNotification."""
+    connector = payload.get("connectorId")
+    place, status = payload.get("evseId", connector), payload.get("connectorStatus", payload.get("status"))
+    if not isinstance(place, int) or not isinstance(status, str):
+        return None
+    return place, connector if isinstance(connector, int) else 0, status
+
+
 def statuses(item: Any) -> list[tuple[int, int, str]]:
     """(place, connector in it, status) of every status that the message reports."""
     payload = item.payload
     if item.action == "StatusNotification":
-        connector = payload.get("connectorId")
-        place, status = payload.get("evseId", connector), payload.get("connectorStatus", payload.get("status"))
-        if not isinstance(place, int) or not isinstance(status, str):
-            return []
-        return [(place, connector if isinstance(connector, int) else 0, status)]
+        told = status_of(payload)
+        return [] if told is None else [told]
     found = []
     events = payload.get("eventData")
     for event in events if isinstance(events, list) else ():
@@ -93,14 +99,12 @@ class Reservations(Conversation):
 
     def learn(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Take a message into the picture."""
-        if item.action in ("StatusNotification", "NotifyEvent"):
+        if item.action == "StatusNotification":
+            if (told := status_of(payload)) is not None:
+                self.status(*told)
+        elif item.action == "NotifyEvent":
             for place, connector, status in statuses(item):
-                key = place, connector
-                if len(self.last) < PLACES or key in self.last:
-                    self.last[key] = status
-                if self.active and status in OUT:  # ends a reservation of the place (1.6 §5.13, H01.FR.16)
-                    for name in [name for name, each in self.active.items() if each.place == place]:
-                        del self.active[name]
+                self.status(place, connector, status)
         elif item.action == "ReserveNow" and payload.get("status") == "Accepted":
             self.reserve(item, request)
         elif item.action == "CancelReservation" and payload.get("status") == "Accepted":
@@ -109,6 +113,15 @@ class Reservations(Conversation):
             self.active.pop(number_of(payload), None)
         elif item.action == "BootNotification":
             self.active.clear()  # whether a reservation outlives a reboot is not said
+
+    def status(self, place: int, connector: int, status: str) -> None:
+        """Note a status; one of these ends a reservation of the place (OCPP 1.6 §5.13, H01.FR.16)."""
+        key = place, connector
+        if key in self.last or len(self.last) < PLACES:
+            self.last[key] = status
+        if self.active and status in OUT:
+            for name in [name for name, each in self.active.items() if each.place == place]:
+                del self.active[name]
 
     def reserve(self, item: Any, request: dict[str, Any]) -> None:
         """Note a reservation that was accepted; one of the same number is replaced."""

@@ -9,8 +9,9 @@ purpose were cleared. Times are seconds since 1970.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from ocpp_inspect.engine import Conversation
 
@@ -52,8 +53,7 @@ def small(value: Any) -> int | None:
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else None
 
 
-@dataclass(slots=True)
-class Transaction:
+class Transaction(msgspec.Struct):
     """One whose start was seen."""
 
     place: int | None
