@@ -429,12 +429,17 @@ def _conjuncts(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
+_COSTS: Final = {"default": 0, "matches": 5}
+"""default() is written in place; a pattern is tried in 0.7 µs. Other functions cost 1."""
+
+
 def cost(node: ast.expr) -> int:
     """About how dear an expression is: what decides cheaply is asked first, nothing else depends on the order."""
     total = 0
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
-            total += not (isinstance(part.func, ast.Name) and part.func.id == "default")  # that is written in place
+            name = part.func.id if isinstance(part.func, ast.Name) else ""
+            total += _COSTS.get(name, 1)
         elif isinstance(part, ast.BinOp):
             total += 1
         elif isinstance(part, ast.GeneratorExp):

@@ -105,6 +105,8 @@ class Refused(Conversation):
                 self.answer(item, str(payload.get("transactionId")), payload.get("idTagInfo"))
         elif item.action == "TransactionEvent":
             source = payload if item.kind == "CALL" else request
+            if item.kind == "CALL" and source.get("eventType") == "Updated":
+                return
             info = source.get("transactionInfo")
             name = str(info.get("transactionId")) if isinstance(info, dict) else ""
             if source.get("eventType") == "Started" and item.kind == "CALL":

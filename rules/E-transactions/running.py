@@ -108,14 +108,17 @@ class Running(Conversation):
 
     def event(self, item: Any, payload: dict[str, Any]) -> None:
         """What a TransactionEvent says about its transaction."""
+        event, trigger = payload.get("eventType"), payload.get("triggerReason")
+        if event == "Updated" and "evse" not in payload and "idToken" not in payload and trigger not in ENDING:
+            return  # most say nothing new
         info, evse = payload.get("transactionInfo"), payload.get("evse")
         name = info.get("transactionId") if isinstance(info, dict) else None
         if not isinstance(name, str):
             return
-        if payload.get("eventType") == "Ended":
+        if event == "Ended":
             self.end(name)
             return
-        if payload.get("eventType") == "Started" and name not in self.open:
+        if event == "Started" and name not in self.open:
             self.begin(Transaction(name, item.ts_ns, item))
         transaction = self.open.get(name)
         if transaction is None:
@@ -128,7 +131,7 @@ class Running(Conversation):
             if isinstance(evse.get("connectorId"), int):
                 transaction.connector = evse["connectorId"]
         transaction.had_token = transaction.had_token or "idToken" in payload
-        if payload.get("triggerReason") in ENDING:
+        if trigger in ENDING:
             transaction.authorized = False
         elif "idToken" in payload:
             transaction.authorized = True

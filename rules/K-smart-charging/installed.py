@@ -173,6 +173,8 @@ class Installed(Conversation):
     def transaction_told(self, item: Any, payload: dict[str, Any], request: dict[str, Any]) -> None:
         """Begin, end and place of a transaction of 2.x."""
         info, evse = payload.get("transactionInfo"), payload.get("evse")
+        if evse is None and payload.get("eventType") == "Updated":
+            return  # it tells no place
         name = text(info.get("transactionId")) if isinstance(info, dict) else None
         place = evse.get("id") if isinstance(evse, dict) else None
         if item.kind != "CALL" or name is None:

@@ -103,6 +103,8 @@ class Ended(Conversation):
     def event(self, item: Any, payload: dict[str, Any]) -> None:
         """An event of 2.x."""
         info, evse = payload.get("transactionInfo"), payload.get("evse")
+        if evse is None and payload.get("eventType") != "Ended":
+            return  # it tells no place
         name = text(info.get("transactionId")) if isinstance(info, dict) else None
         place = evse.get("id") if isinstance(evse, dict) else None
         if name is None:
