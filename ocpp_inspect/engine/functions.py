@@ -51,21 +51,27 @@ def index(value: Any, member: str, key: str, wanted: Container[str | None]) -> d
     found: dict[str | None, list[Any]] = {}
     left = EXPRESSION_PAIRS
     try:
-        for outer in entries(value):
+        for outer in value if type(value) is list and len(value) <= EXPRESSION_ITEMS else entries(value):
             inners = outer.get(member)
             if type(inners) is not list or len(inners) > EXPRESSION_ITEMS:
                 inners = entries(inners)
             left -= len(inners)
             if left < 0:
                 return None
+            if not key:
+                found.setdefault("", []).extend([(outer, inner) for inner in inners])
+                continue
             for inner in inners:
-                text = (inner.get(key) if type(inner) is dict else None) if key else ""
-                # Most samples are of measurands that no rule names.
-                if (type(text) is str or text is None) and text in wanted:
-                    if text in found:
-                        found[text].append((outer, inner))
-                    else:
-                        found[text] = [(outer, inner)]
+                text = inner.get(key) if type(inner) is dict else None
+                try:
+                    if text not in wanted:  # most samples are of measurands that no rule names
+                        continue
+                except TypeError:  # an array or an object, no text
+                    continue
+                if text in found:
+                    found[text].append((outer, inner))
+                else:
+                    found[text] = [(outer, inner)]
     except (TypeError, AttributeError):
         return None
     return found
