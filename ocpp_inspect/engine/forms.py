@@ -49,18 +49,16 @@ class Known:
 
 NOTHING: Final = Known({})
 
-Form = Literal["", "empty", "sample", "samples", "Started", "Updated", "Ended"]
+Form = Literal["", "empty", "sample", "samples"]
 """Of a TransactionEvent or the answer to it; empty: none of the others.
 
 `sample` is what a station sends every minute of a transaction, and nine of ten events; `samples` is whatever else only
-carries meter values. The last three are all other events.
+carries meter values. Having Started, Updated and Ended apart saves the others 1 %, and to write a function takes 30 ms.
 """
 
-_EVENTS: Final[tuple[Form, ...]] = ("Started", "Updated", "Ended")
 _SAMPLES: Final = ("empty", "sample", "samples")
 _TEXTS: Final[dict[Form, dict[str, str]]] = {
     "sample": {"payload.eventType": "Updated", "payload.triggerReason": "MeterValuePeriodic"},
-    **{event: {"payload.eventType": event} for event in _EVENTS},
 }
 _MEMBERS: Final[dict[Form, dict[str, frozenset[str]]]] = {
     "empty": {"payload": frozenset()},
@@ -75,10 +73,8 @@ def form_of(payload: Any) -> Form:
         return ""
     if not payload:
         return "empty"
-    event: Any = payload.get("eventType")
-    if event == "Updated" and payload.get("triggerReason") == "MeterValuePeriodic" and ONLY_SAMPLES.issuperset(payload):
-        info = payload.get("transactionInfo")
-        return "sample" if type(info) is dict and _INFO.issuperset(info) else "samples"
-    if only_samples(payload):
-        return "samples"
-    return event if event in _EVENTS else ""
+    if not only_samples(payload):
+        return ""
+    info = payload.get("transactionInfo")
+    is_usual = payload["triggerReason"] == "MeterValuePeriodic" and payload.get("eventType") == "Updated"
+    return "sample" if is_usual and type(info) is dict and _INFO.issuperset(info) else "samples"
