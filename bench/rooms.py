@@ -12,6 +12,7 @@ import gc
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,14 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
                 before = time.perf_counter()
                 batch = next(batches, None)
                 reading += time.perf_counter() - before
-                for decoded in [chain.finish()] if batch is None else chain.feed_bursts(batch):
+                for decoded in _end(chain) if batch is None else chain.feed_bursts(batch):
                     columns.add(decoded.items)
                     columns.add_findings(decoded.findings)
-                if columns.full or batch is None:
-                    writer.write(columns.flush())
+                    if columns.full:
+                        writer.write(columns.flush())
                 if batch is None:
                     break
+            writer.write(columns.flush())
             writer.commit(reader.captures)
         total = time.perf_counter() - begun
         if profiler is not None:
@@ -102,6 +104,11 @@ def measure(path: Path, *, profile: bool = False) -> tuple[dict[str, float], int
     seconds = {"capture": reading} | {room: watch.seconds for room, watch in watches.items()}
     seconds["between"] = total - sum(seconds.values())
     return seconds, row[0], total
+
+
+def _end(chain: Any) -> Iterator[Any]:
+    yield from chain.flush()
+    yield chain.finish()
 
 
 def main(arguments: list[str] | None = None) -> int:

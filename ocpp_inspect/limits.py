@@ -518,6 +518,16 @@ LIVE_PAYLOAD_BYTES: Final = 8 * 1024
 NAMED_CONNECTIONS: Final = 65_536
 """Connections whose endpoints are remembered, closed ones included (16 MB), to name what is told about them late."""
 
+BURST_MESSAGES: Final = 24
+"""Messages of each station, on average, that wait to be decoded and judged together: what of its state is in the
+processor's cache then serves them all. Of twice as many nothing is gained."""
+
+BURST_TOTAL_MESSAGES: Final = 32_768
+"""Messages that wait for that at most, 0.4 kB each."""
+
+BURST_TOTAL_OCTETS: Final = 8 * 1024 * 1024
+"""Octets of their payloads."""
+
 HELD_CONNECTIONS: Final = 4096
 """Connections whose worker is not decided yet; beyond it the oldest goes to the worker of its address."""
 

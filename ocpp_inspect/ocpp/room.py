@@ -207,8 +207,8 @@ class Ocpp(Lifecycle):
         self.counters.messages += count
         return out
 
-    def by_station(self, items: list[WsItem]) -> list[list[WsItem]] | None:
-        """The items in parts, each with all of one station in their order, which can be fed in any order of the parts.
+    def by_station(self, items: list[WsItem]) -> dict[str, list[WsItem]] | None:
+        """The items of each station in their order, which can be fed in any order of the stations.
 
         None when one of them may matter to another station: then only their own order is right.
         """
@@ -224,7 +224,7 @@ class Ocpp(Lifecycle):
             if type(item) is not WsMessage and type(item) is not WsControl:
                 return None
             part.append(item)
-        return list(parts.values())
+        return parts
 
     def tick(self, now_ns: int) -> list[OcppItem]:
         """Nothing here depends on time alone."""

@@ -57,9 +57,13 @@ class Chain:
         return self.streams.feed_batch(streams, below, drops, hands_on_losses=self._is_first)
 
     def feed_bursts(self, batch: PacketBatch) -> Iterator[Decoded]:
-        """The same in parts, which are not to be kept: see StreamChain."""
+        """The same in parts, which are not to be kept, with `flush` behind the last batch: see StreamChain."""
         streams, below, drops = self._streams(batch)
         return self.streams.feed_bursts(streams, below, drops, hands_on_losses=self._is_first)
+
+    def flush(self) -> Iterator[Decoded]:
+        """What `feed_bursts` holds back; `finish` would give it in one piece."""
+        return self.streams.flush()
 
     def _streams(self, batch: PacketBatch) -> tuple[StreamBatch, list[Anomaly], list[Loss]]:
         """(what TCP makes of this worker's packets, facts about packets, losses that concern all)."""

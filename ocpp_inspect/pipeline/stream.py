@@ -19,6 +19,7 @@ from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import NAMED_CONNECTIONS
 from ocpp_inspect.model import Anomaly, Finding, Loss, OcppItem, StreamBatch, StreamItem, StreamOpened, WsItem
 from ocpp_inspect.ocpp import Ocpp
+from ocpp_inspect.pipeline.bursts import Bursts, in_order
 from ocpp_inspect.pipeline.soap import SoapLane
 from ocpp_inspect.websocket import WebSockets
 
@@ -67,6 +68,7 @@ class StreamChain:
         self.engine = Engine(rules, acceptances=acceptances)
         program = self.engine.program
         self._soap = SoapLane(program, validate=validate, acceptances=acceptances) if reads_soap else None
+        self._bursts = Bursts()
         self._last_ns = 0
 
     def feed(self, items: Sequence[StreamItem]) -> Decoded:
@@ -100,7 +102,8 @@ class StreamChain:
 
         Another worker may hand on the losses; they are judged all the same.
         """
-        decoded = self._judged(self._read(streams), below, losses, hands_on_losses=hands_on_losses)
+        read = in_order(self._bursts.take()) + self._read(streams)
+        decoded = self._judged(read, below, losses, hands_on_losses=hands_on_losses)
         return decoded if self._soap is None else self._joined(decoded, self._soap.feed(streams, losses))
 
     def feed_bursts(
@@ -114,22 +117,31 @@ class StreamChain:
         """The same in parts, each of one station where that is possible, for who keeps nothing of them.
 
         A part is decoded, judged and handed on within the processor's nearest cache, and its memory serves the next:
-        an eighth of the time of all rooms. Only the items of one station come in position order.
+        an eighth of the time of all rooms. Only the items of one station come in position order, and they may come
+        with a later batch, or by `flush`.
         """
         read = self._read(streams)
         parts = None if below or losses else self.ocpp.by_station(read)
         if parts is None:
+            yield from self.flush()
             yield self._judged(read, below, losses, hands_on_losses=hands_on_losses)
         else:
-            del read  # its parts have all of it
-            while parts:
-                items = self.ocpp.feed(parts.pop())
-                self.engine.judge(items)
-                yield Decoded(items, [])
-                del items
-            yield Decoded([*self.engine.take_anomalies()], self.engine.take())
+            self._bursts.add(parts)
+            del read, parts
+            if self._bursts.are_due:
+                yield from self.flush()
         if self._soap is not None:
             yield Decoded(*self._soap.feed(streams, losses))
+
+    def flush(self) -> Iterator[Decoded]:
+        """What `feed_bursts` holds back."""
+        parts = self._bursts.take()
+        while parts:
+            items = self.ocpp.feed(parts.pop())
+            self.engine.judge(items)
+            yield Decoded(items, [])
+            del items
+        yield Decoded([*self.engine.take_anomalies()], self.engine.take())
 
     def _read(self, streams: StreamBatch) -> list[WsItem]:
         for item in streams.items:
@@ -167,7 +179,7 @@ class StreamChain:
     def tick(self, now_ns: int) -> Decoded:
         """Let time pass; `now_ns` is on the clock of the items' times."""
         self._last_ns = max(self._last_ns, now_ns)
-        items = self.ocpp.feed(self.websockets.tick(now_ns))
+        items = self.ocpp.feed(in_order(self._bursts.take()) + self.websockets.tick(now_ns))
         findings = self.engine.feed(items) + self.engine.tick(now_ns)
         decoded = Decoded([*items, *self.engine.take_anomalies()], findings)
         return decoded if self._soap is None else self._joined(decoded, self._soap.tick(now_ns))
@@ -175,7 +187,7 @@ class StreamChain:
     def finish(self, end_ns: int | None = None) -> Decoded:
         """Close what is open at the end; `end_ns` None: at the latest time seen."""
         end_ns = self._last_ns if end_ns is None else end_ns
-        items = self.ocpp.feed(self.websockets.finish(end_ns))
+        items = self.ocpp.feed(in_order(self._bursts.take()) + self.websockets.finish(end_ns))
         items += self.ocpp.finish(end_ns)
         findings = self.engine.feed(items)
         findings += self.engine.finish(end_ns)

@@ -143,12 +143,12 @@ def run(
                 result.findings += decoded.findings
             if columns.full:
                 columns.flush()
-        decoded = chain.finish()
-        columns.add(decoded.items)
-        columns.add_findings(decoded.findings)
+        for decoded in [*(chain.flush() if bursts else ()), chain.finish()]:
+            columns.add(decoded.items)
+            columns.add_findings(decoded.findings)
+            result.items += decoded.items
+            result.findings += decoded.findings
         columns.flush()
-        result.items += decoded.items
-        result.findings += decoded.findings
         result.packets = {info.capture: info.packets for info in reader.captures}
     result.counters = chain.counters()
     return result

@@ -82,7 +82,7 @@ def test_items_come_apart_by_station_once_all_their_connections_are_named() -> N
     later = [item for item in items(text) if type(item) is WsMessage]
     parts = room.by_station(later)
     assert parts is not None
-    assert [[item.connection for item in part] for part in parts] == [[1, 3, 1], [2]]
+    assert {name: [item.connection for item in part] for name, part in parts.items()} == {"A": [1, 3, 1], "B": [2]}
     assert room.by_station([*later, closed(1, 20, "fin")]) is None  # an end may free a name
     assert room.by_station([*later, Loss(2, "unknown", 1, 20, 20, "gap")]) is None
 
