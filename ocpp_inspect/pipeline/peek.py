@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ocpp_inspect.limits import HTTP_HEAD_BYTES
 from ocpp_inspect.model import Flow, SegmentBatch, StreamData, StreamSecured
 from ocpp_inspect.tcp import Tcp
-from ocpp_inspect.tls import Keys, Tls
+from ocpp_inspect.tls import CONNECT, Keys, Tls
 
 COLUMNS: Final = (
     "packet", "position", "ts_ns", "flow", "seq", "ack", "flags", "window", "offset", "length", "missing",
@@ -48,8 +48,10 @@ class Peek:
             if type(item) is StreamSecured:
                 self.is_tls = True
                 self.is_closed = not item.is_readable
+                for text in self.texts:  # of the CONNECT in front
+                    text.clear()
             elif type(item) is StreamData:
                 text = self.texts[item.direction]
                 text += item.data[: HTTP_HEAD_BYTES - len(text)]
-                self.is_closed = not self.is_tls
+                self.is_closed = not (self.is_tls or any(text.startswith(CONNECT) for text in self.texts))
         self.is_tls = self.is_tls or self._tls.counters["connections"] > 0

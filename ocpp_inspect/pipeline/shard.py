@@ -27,7 +27,7 @@ from ocpp_inspect.http import may_be_inside_xml
 from ocpp_inspect.limits import HELD_CONNECTIONS, HELD_OCTETS, HELD_SEGMENTS, HELD_TLS_OCTETS, PEEKS, STATIONS
 from ocpp_inspect.model import Flow, Int64, SegmentBatch, UInt8
 from ocpp_inspect.pipeline.peek import COLUMNS, Peek
-from ocpp_inspect.tls import Keys
+from ocpp_inspect.tls import CONNECT, Keys
 
 _UNDECIDED: Final = -1
 _SYN: Final = 2
@@ -211,6 +211,8 @@ class Sharder:
             if not (text.startswith(_HTTP_METHODS) or any(method.startswith(text) for method in _HTTP_METHODS)):
                 return self._owner_of_other(flow, held, text)
             undecided = held.is_http = True
+            if text.startswith(CONNECT):
+                return self._begin_peek(flow, held)  # there may be TLS behind it
             path = _upgrade_path(text)
             if path is not None:
                 return self._owner_by_path(flow, direction, path, max(row[_POSITION] for row in held.rows))
@@ -244,7 +246,7 @@ class Sharder:
         return owner
 
     def _begin_peek(self, flow: Flow, held: _Held) -> int:
-        """There are keys, and the connection is no HTTP: look whether it is TLS that they open."""
+        """There are keys and the connection is no HTTP, or a tunnel: look whether it is TLS that they open."""
         if len(self._peeks) >= PEEKS:
             return self._owner_by_address(flow, is_tls=held.is_tls)
         held.peek = Peek(flow, self._keys)
@@ -255,6 +257,7 @@ class Sharder:
 
     def _owner_by_peek(self, flow: Flow, held: _Held, peek: Peek) -> int:
         held.is_tls = peek.is_tls
+        held.is_http &= not peek.is_tls
         if peek.is_closed:
             return self._owner_by_address(flow, is_tls=peek.is_tls)
         for direction, octets in enumerate(peek.texts):

@@ -8,5 +8,6 @@ from __future__ import annotations
 from ocpp_inspect.tls.anomalies import ANOMALIES
 from ocpp_inspect.tls.keys import Keys
 from ocpp_inspect.tls.room import Tls
+from ocpp_inspect.tls.tunnel import CONNECT
 
-__all__ = ["ANOMALIES", "Keys", "Tls"]
+__all__ = ["ANOMALIES", "CONNECT", "Keys", "Tls"]

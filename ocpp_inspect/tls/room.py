@@ -1,7 +1,7 @@
 """StreamBatch in, StreamBatch out: the room itself. Decides by a connection's first octets whether it is TLS.
 
 As the first one who looks at them it also takes out what a load balancer put in front (the PROXY protocol), so that no
-later room has to know of it.
+later room has to know of it. Behind an HTTP CONNECT it decides anew.
 
 Columns of other connections pass as they are: 3 ns a segment to look their kind up. A record of TLS 1.3 that fills its
 segment takes 2.2 µs, decryption included, and becomes a row of columns again.
@@ -16,7 +16,13 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from ocpp_inspect.forwarded import begins_with_header, read_headers
-from ocpp_inspect.limits import PROXY_HEADER_OCTETS, TLS_CONNECTIONS, TLS_WAITING_NS, TLS_WAITING_TOTAL_OCTETS
+from ocpp_inspect.limits import (
+    HTTP_TUNNELS,
+    PROXY_HEADER_OCTETS,
+    TLS_CONNECTIONS,
+    TLS_WAITING_NS,
+    TLS_WAITING_TOTAL_OCTETS,
+)
 from ocpp_inspect.model import (
     Anomaly,
     StreamBatch,
@@ -32,6 +38,7 @@ from ocpp_inspect.tls.connection import Connection
 from ocpp_inspect.tls.half import APPLICATION_DATA, HEADER_OCTETS, Half
 from ocpp_inspect.tls.keys import Keys
 from ocpp_inspect.tls.sink import Sink
+from ocpp_inspect.tls.tunnel import CONNECT, Tunnel
 
 Truth = npt.NDArray[np.bool_]
 
@@ -55,6 +62,7 @@ class Tls:
         self._opened: dict[int, StreamOpened] = {}  # by pair, while undecided
         self._gaps: dict[int, list[StreamGap]] = {}  # by pair, while undecided
         self._headers: dict[int, bytes] = {}  # by flow, while undecided: of the PROXY protocol, not yet complete
+        self._tunnels: dict[int, Tunnel] = {}  # by pair, while undecided
         self._connections: dict[int, Connection] = {}  # by pair
         self._waiting: dict[int, Connection] = {}  # by pair: for keys
         self._generation = self.keys.generation
@@ -84,12 +92,9 @@ class Tls:
         if type(item) is StreamData:
             kind = self._kind[item.pair] if item.pair < len(self._kind) else _PLAIN
             if kind == _UNDECIDED:
-                flow = 2 * item.pair + item.direction
-                if flow in self._headers or begins_with_header(item.data):
-                    taken = self._skip_headers(item.connection, flow, item.ts_ns, item.packet, item.position, item.data)
-                    if taken == len(item.data):
-                        return
-                    item = replace(item, stream_offset=item.stream_offset + taken, data=item.data[taken:])
+                item = self._without_proxies(item)
+                if not item.data:
+                    return
                 kind = self._decide(item.pair, item.data)
             if kind == _PLAIN:
                 items.append(item)
@@ -108,6 +113,9 @@ class Tls:
                 return
             if kind == _UNDECIDED:
                 self._headers.pop(2 * item.pair + item.direction, None)
+                tunnel = self._tunnels.get(item.pair)
+                if tunnel is not None and not tunnel.is_open:
+                    del self._tunnels[item.pair]
                 self._gaps.setdefault(item.pair, []).append(item)
             items.append(item)
         elif type(item) is StreamClosed:
@@ -115,6 +123,18 @@ class Tls:
             items.append(item)
         else:
             items.append(item)
+
+    def _without_proxies(self, item: StreamData) -> StreamData:
+        """What is left of octets that are undecided, without what proxies say before they hand on."""
+        flow = 2 * item.pair + item.direction
+        if flow in self._headers or begins_with_header(item.data):
+            taken = self._skip_headers(item.connection, flow, item.ts_ns, item.packet, item.position, item.data)
+            item = replace(item, stream_offset=item.stream_offset + taken, data=item.data[taken:])
+        outside = self._outside(item.pair, item.direction, item.data)
+        if outside:
+            self._sink.say(replace(item, data=item.data[:outside]), item.connection)
+            item = replace(item, stream_offset=item.stream_offset + outside, data=item.data[outside:])
+        return item
 
     def _open(self, item: StreamOpened) -> None:
         pair = item.flow.pair
@@ -130,6 +150,7 @@ class Tls:
         self._opened.pop(pair, None)
         self._gaps.pop(pair, None)
         self._forget_headers(pair)
+        self._tunnels.pop(pair, None)
         self._connections.pop(pair, None)
         self._waiting.pop(pair, None)
 
@@ -151,6 +172,7 @@ class Tls:
         opened = self._opened.pop(pair, None)
         gaps = self._gaps.pop(pair, [])
         self._forget_headers(pair)
+        self._tunnels.pop(pair, None)
         if opened is None or not _begins_tls(data, is_midway=opened.joined_midway or bool(gaps)):
             self._kind[pair] = _PLAIN
             return _PLAIN
@@ -186,6 +208,17 @@ class Tls:
             return 0
         self._sink.say(StreamForwarded(connection, flow >> 1, ts_ns, packet, position, found.source), connection)
         return found.octets - len(held)
+
+    def _outside(self, pair: int, direction: int, data: bytes) -> int:
+        """How many of these octets of an undecided connection pass as they are: those around a CONNECT."""
+        tunnel = self._tunnels.get(pair)
+        if tunnel is None or tunnel.is_open:
+            depth = 1 if tunnel is None else tunnel.depth + 1
+            if not data.startswith(CONNECT) or depth > HTTP_TUNNELS or len(self._tunnels) >= self._maximum:
+                return 0
+            tunnel = self._tunnels[pair] = Tunnel(direction, depth)
+        outside = tunnel.outside(direction, data)
+        return 0 if tunnel.is_over else outside
 
     def _give_up_oldest(self, at: StreamOpened) -> None:
         pair, oldest = next(iter(self._connections.items()))
@@ -224,9 +257,11 @@ class Tls:
                 head = batch.octets[start : start + min(int(batch.length[row]), HEADER_OCTETS + 1)].tobytes()
                 if begins_with_header(head) or (self._headers and int(batch.flow[row]) in self._headers):
                     head = self._skip_headers_of(batch, row)
-                    if not head:
-                        empty.append(row)
-                        continue
+                if pair in self._tunnels or CONNECT.startswith(head):
+                    head = self._pass_outside(batch, row)
+                if not head:
+                    empty.append(row)
+                    continue
                 self._decide(pair, head)
         kinds = self._kinds[pairs] if int(pairs.max()) < len(self._kind) else kinds
         is_tls = kinds == _TLS
@@ -247,15 +282,25 @@ class Tls:
             int(batch.connection[row]), int(batch.flow[row]), int(batch.ts_ns[row]), int(batch.packet[row]),
             int(batch.position[row]), data,
         )  # fmt: skip
-        if taken:
-            # The columns may be shared with the room that made them; one header a connection, so copies cost nothing.
-            batch.offset, batch.length, batch.stream_offset = (
-                batch.offset.copy(), batch.length.copy(), batch.stream_offset.copy(),
+        return _without(batch, row, data, taken)
+
+    def _pass_outside(self, batch: StreamBatch, row: int) -> bytes:
+        """Hand what a row has of HTTP around a CONNECT on as an item; returns the first octets of what is left."""
+        start, length = int(batch.offset[row]), int(batch.length[row])
+        if not length:
+            return b""
+        data = batch.octets[start : start + length].tobytes()
+        flow, connection = int(batch.flow[row]), int(batch.connection[row])
+        outside = self._outside(flow >> 1, flow & 1, data)
+        if outside:
+            self._sink.say(
+                StreamData(
+                    connection, flow >> 1, flow & 1, int(batch.ts_ns[row]), int(batch.packet[row]),
+                    int(batch.position[row]), int(batch.stream_offset[row]), data[:outside],
+                ),
+                connection,
             )  # fmt: skip
-            batch.offset[row] += taken
-            batch.length[row] -= taken
-            batch.stream_offset[row] += taken
-        return data[taken : taken + HEADER_OCTETS + 1]
+        return _without(batch, row, data, outside)
 
     def _rows(self, batch: StreamBatch, chosen: np.ndarray[Any, np.dtype[np.intp]]) -> None:
         """Records, segment by segment; nearly all of them fill theirs and open at once."""
@@ -321,6 +366,19 @@ class Tls:
                 connection.retry(1)
                 if connection.waiting_since_ns is None:
                     del self._waiting[pair]
+
+
+def _without(batch: StreamBatch, row: int, data: bytes, taken: int) -> bytes:
+    """Take the first octets out of a row, whose octets are `data`; returns the first ones of those left."""
+    if taken:
+        # The columns may be shared with the room that made them. It happens once a connection: copies cost nothing.
+        batch.offset, batch.length, batch.stream_offset = (
+            batch.offset.copy(), batch.length.copy(), batch.stream_offset.copy(),
+        )  # fmt: skip
+        batch.offset[row] += taken
+        batch.length[row] -= taken
+        batch.stream_offset[row] += taken
+    return data[taken : taken + HEADER_OCTETS + 1]
 
 
 class _Silent(Connection):

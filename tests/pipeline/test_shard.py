@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import defaultdict
 
 import numpy as np
@@ -128,6 +129,27 @@ def test_the_station_is_found_behind_the_header_of_a_balancer(cut: int) -> None:
     got = run(conversation(0, "CP7") + behind + conversation(2, "CP8"), [3, 4, 1], flows_of(range(3)))
     owner = {pair: worker for worker, rows in enumerate(got) for pair, _, _ in rows}
     assert owner[1] == owner[2] != owner[0]
+
+
+@pytest.mark.parametrize("granted", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nVia: 1.1 gate\r\n\r\n"])
+def test_tls_behind_a_forward_proxy_belongs_to_the_worker_of_its_client(granted: bytes) -> None:
+    arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(arriving, leaving, server_hostname="csms.example")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello, asked = leaving.read(), b"CONNECT csms.example:443 HTTP/1.1\r\n\r\n"
+    opening = [(0, 0, SYN, 100, b""), (0, 1, SYN | ACK, 500, b"")]
+    bare = [*opening, (0, 0, ACK, 101, hello)]
+    behind = [*opening, (0, 0, ACK, 101, asked), (0, 1, ACK, 501, granted), (0, 0, ACK, 101 + len(asked), hello)]
+    both = [*bare, *((1, *rest) for _, *rest in behind)]
+    # Another client first, so that the worker by default is not that of this client.
+    others = [(2, *rest) for _, *rest in bare]
+    flows = {
+        pair: Flow(pair, "10.0.0.7" if pair < 2 else "10.0.0.8", 40000 + pair, "10.9.9.9", 443) for pair in range(3)
+    }
+    got = run(others + both, [], flows)
+    owner = {pair: worker for worker, rows in enumerate(got) for pair, _, _ in rows}
+    assert owner[0] == owner[1] != owner[2] == 0
 
 
 def test_a_request_in_single_octets_is_held_until_it_tells() -> None:

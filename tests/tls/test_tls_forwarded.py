@@ -1,4 +1,4 @@
-"""What load balancers put in front of a stream is taken out of it, in both lanes, wherever segments are cut."""
+"""What load balancers and forward proxies put in front of a stream, in both lanes, wherever segments are cut."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def columns_of(data: list[StreamData]) -> StreamBatch:
     lengths = [len(each.data) for each in data]
     return StreamBatch(
         octets, column([each.packet for each in data]), column([each.position for each in data]),
-        column([each.ts_ns for each in data]), column([each.direction for each in data]), column([1] * len(data)),
+        column([each.ts_ns for each in data]), column([2 * each.pair + each.direction for each in data]),
+        column([each.connection for each in data]),
         column([sum(lengths[:row]) for row in range(len(data))]), column(lengths),
         column([each.stream_offset for each in data]),
     )  # fmt: skip
@@ -122,3 +123,62 @@ def test_tls_behind_a_balancer_opens(recording: Recording, header: bytes) -> Non
     told = [item for item in proxied if isinstance(item, StreamForwarded)]
     assert {item.source for item in told} == {"192.0.2.7"} and len(told) == len(clients)
     assert read_headers(header) == Headers(len(header), "192.0.2.7")
+
+
+ASKED = b"CONNECT csms.example:443 HTTP/1.1\r\nHost: csms.example:443\r\n\r\n"
+GRANTED = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 gate\r\n\r\n"
+REFUSED = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 5\r\n\r\nwho? "
+WAYS = [
+    [(0, ASKED), (1, GRANTED)],
+    [(0, ASKED), (1, REFUSED[:60]), (1, REFUSED[60:]), (0, ASKED), (1, GRANTED)],
+    [(0, ASKED[:30]), (0, ASKED[30:]), (1, b"HTTP/1.1 100 Continue\r\n\r\n" + GRANTED)],
+    [(0, ASKED), (1, GRANTED), (0, ASKED), (1, GRANTED)],
+]
+
+
+@pytest.mark.parametrize("before", WAYS)
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("size", [1, 3, 10**6])
+def test_tls_behind_a_forward_proxy_opens(
+    recording: Recording, before: list[tuple[int, bytes]], columns: bool, size: int
+) -> None:
+    items = stream_items(recording)
+    opened = next(item for item in items if isinstance(item, StreamOpened))
+    data = [item for item in items if isinstance(item, StreamData) and item.connection == opened.connection]
+    client = opened.client_direction or 0
+    first = [
+        StreamData(opened.connection, opened.flow.pair, direction ^ client, opened.ts_ns, 1, opened.position, 0, octets)
+        for direction, octets in before
+    ]
+    plain = Tls(keys_of(recording)).feed(only_items([opened, *data])).items
+    tls = Tls(keys_of(recording))
+    proxied = [*tls.feed(only_items([opened])).items]
+    whole = first + data
+    for start in range(0, len(whole), size):
+        part = whole[start : start + size]
+        batch = tls.feed(columns_of(part) if columns else only_items([*part]))
+        assert not set(batch.connection) & {item.connection for item in batch.items if hasattr(item, "connection")}
+        proxied += batch.items + items_of_columns(batch)
+    passed = [item for item in proxied if isinstance(item, StreamData)][: len(before)]
+    assert [(item.direction ^ client, item.data) for item in passed] == before
+    rest = [item for item in proxied if not any(item is each for each in passed)]
+    assert plaintext([*rest]) == plaintext(plain) != {}
+    assert [item for item in rest if isinstance(item, TlsSession)] == [
+        item for item in plain if isinstance(item, TlsSession)
+    ]
+
+
+def items_of_columns(batch: StreamBatch) -> list[StreamItem]:
+    rows = zip(
+        batch.connection.tolist(), (batch.flow >> 1).tolist(), (batch.flow & 1).tolist(), batch.ts_ns.tolist(),
+        batch.packet.tolist(), batch.position.tolist(), batch.stream_offset.tolist(), batch.offset.tolist(),
+        batch.length.tolist(), strict=True,
+    )  # fmt: skip
+    return [StreamData(*row[:7], batch.octets[row[7] : row[7] + row[8]].tobytes()) for row in rows]
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_a_tunnel_without_tls_is_read_as_before(columns: bool) -> None:
+    found = read(stream((0, ASKED), (1, GRANTED), (0, REQUEST), (1, ANSWER), (0, FRAME)), columns=columns)
+    assert [item.payload for item in found if isinstance(item, WsMessage)] == [HEARTBEAT]
+    assert [item.path for item in found if isinstance(item, Upgrade)] == ["/ocpp/CP1"]
