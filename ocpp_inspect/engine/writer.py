@@ -205,7 +205,9 @@ class Writer:
                 continue
             key, value, or_missing = found
             index = self._names.index(path, member, key, (value, None) if or_missing else (value,))
-            iterable = f"_either({index}, {value!r})" if or_missing else f"{index}.get({value!r}, ())"
+            iterable = f"{index}.get({value!r}, ())"
+            if or_missing:  # that it is missing is the rare case
+                iterable = f"({iterable} if None not in {index} else _either({index}, {value!r}))"
             self._guard = (index, "" if or_missing else repr(value))
             del conditions[place]
             break

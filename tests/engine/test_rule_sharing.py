@@ -117,6 +117,18 @@ def test_a_time_is_read_as_rfc_3339_whatever_its_length(text: str, seconds: floa
     assert functions.seconds_of(text) == seconds
 
 
+def test_few_times_are_kept_and_no_long_texts() -> None:
+    texts = [f"2026-01-01T00:{minute:02}:00Z" for minute in range(60)]
+    read = [functions.seconds_of(text) for text in texts]
+    assert [second - read[0] for second in read if second is not None and read[0]] == list(range(0, 3600, 60))
+    assert [functions.seconds_of(text) for text in texts] == read
+    assert functions.seconds_of("1970-01-01T00:00:00Z") == functions.seconds_of("1970-01-01T00:00:00.000Z") == 0.0
+    for odd in ("2026-01-01T00:00:00Z" * 3, "2026-13-01T00:00:00.000Z", "2026-01-01T24:61:00Z", "no"):
+        assert functions.seconds_of(odd) is functions.seconds_of(odd) is None
+    assert len(functions._TIMES) <= 16
+    assert max(map(len, functions._TIMES)) <= 40
+
+
 def test_a_conversation_calls_only_what_its_rule_overrides() -> None:
     class Learner(Conversation):
         def __init__(self) -> None:
