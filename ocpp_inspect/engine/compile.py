@@ -65,7 +65,7 @@ def _is_false(value: Any) -> bool:
 
 
 RUNTIME: Final[dict[str, Any]] = {
-    "__builtins__": {"type": type, "dict": dict, "any": any, "all": all, "len": len, "float": float,
+    "__builtins__": {"type": type, "dict": dict, "any": any, "all": all, "len": len, "str": str, "float": float,
                      "Exception": Exception},
     "_compare": _compare,
     "_is_false": _is_false,

@@ -16,7 +16,8 @@ from typing import Final
 from ocpp_inspect.engine.fold import fold
 from ocpp_inspect.engine.forms import Known
 from ocpp_inspect.engine.functions import FUNCTIONS
-from ocpp_inspect.engine.writer import ARITHMETIC, Writer, cost
+from ocpp_inspect.engine.trees import cost
+from ocpp_inspect.engine.writer import ARITHMETIC, Writer
 from ocpp_inspect.limits import EXPRESSION_CHARACTERS, EXPRESSION_DEPTH
 
 _OVER_GENERATOR: Final = frozenset({"first", "last", "max", "min", "sum"})
