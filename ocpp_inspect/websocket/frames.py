@@ -253,7 +253,8 @@ class FrameReader:
                 first_ns, first_packet = ts_ns, packet
                 continue
             if self._is_no_header(first, second, length, is_masked):
-                self.facts.anomaly("ws.lost_sync", self.side, f"octets {data[at : at + 4].hex(' ')}")
+                where = " behind its close frame" if self.has_closed else ""
+                self.facts.anomaly("ws.lost_sync", self.side, f"octets {data[at : at + 4].hex(' ')}{where}")
                 self.lose_boundary()
                 self._again([(data[at:], ts_ns, packet)])
                 return

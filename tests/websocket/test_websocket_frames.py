@@ -121,6 +121,13 @@ def test_close_and_what_follows() -> None:
     assert names(out) == ["ws.data_after_close"]
 
 
+def test_http_behind_a_close_frame_is_told_as_such() -> None:
+    # Flask answers to the upgrade's request once more when its handler returns.
+    steps = opened((0, up(b"\x03\xe8", 0x88)), (1, frame(b"\x03\xe8", first=0x88)), (1, b"HTTP/1.1 200 OK\r\n\r\n"))
+    (told,) = only(play(steps), Anomaly)
+    assert (told.name, told.detail) == ("ws.lost_sync", "octets 48 54 54 50 behind its close frame")
+
+
 def test_closed_by_the_first_fin() -> None:
     (closed,) = only(play(opened((0, up(CALL))), closed_by=1), ConnectionClosed)
     assert (closed.closed_by, closed.close_code, closed.messages) == ("csms", None, 1)
