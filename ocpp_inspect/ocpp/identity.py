@@ -24,14 +24,26 @@ Endpoints = tuple[str, int, str, int]
 def station_from_path(path: str) -> str:
     """The station's identity in the path of an upgrade, "" when it names none.
 
-    Control characters and wrong UTF-8 become U+FFFD, so that an identity is always printable and never empty by
-    accident; it is cut to `limits.STATION_CHARACTERS`.
+    Control characters become U+FFFD, so that an identity is always printable and never empty by accident; it is cut to
+    `limits.STATION_CHARACTERS`. Octets that are no UTF-8 are read as Latin-1, by which no two stations become one.
     """
     bare = path.partition("?")[0].partition("#")[0].rstrip("/")
     segment = bare.rpartition("/")[2][: 3 * limits.STATION_CHARACTERS]
-    text = unquote_to_bytes(segment).decode("utf-8", "replace") if "%" in segment else segment
+    text = segment if segment.isascii() and "%" not in segment else _decoded(segment)
     text = text[: limits.STATION_CHARACTERS]
     return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
+
+
+def _decoded(segment: str) -> str:
+    """Percent-encoded or, against RFC 3986 §2.1, bare octets; a head is read as Latin-1, a log as what it is."""
+    try:
+        octets = unquote_to_bytes(segment.encode("latin-1"))
+    except UnicodeEncodeError:
+        octets = unquote_to_bytes(segment)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
 
 
 class _Line(msgspec.Struct):

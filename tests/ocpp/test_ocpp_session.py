@@ -34,7 +34,12 @@ def booted(status: str, interval: int = 300) -> str:
         ("/ocpp/RDAM%7C123", "RDAM|123"),
         ("/a%2Fb", "a/b"),
         ("/%1b%5b31m", "�[31m"),
-        ("/%ff", "�"),
+        ("/%ff", "ÿ"),
+        ("/S%E4ule", "Säule"),  # Latin-1
+        ("/S%C3%A4ule", "Säule"),
+        ("/SÃ¤ule", "Säule"),  # bare UTF-8, as a head is read
+        ("/Säule%20☃", "Säule ☃"),  # from a log
+        ("/%ff%1b", "ÿ�"),
         ("/%zz", "%zz"),
         ("/", ""),
         ("", ""),
