@@ -16,7 +16,7 @@ from typing import Final
 from ocpp_inspect.engine.fold import fold
 from ocpp_inspect.engine.forms import Known
 from ocpp_inspect.engine.functions import FUNCTIONS
-from ocpp_inspect.engine.trees import cost
+from ocpp_inspect.engine.trees import cost, is_none
 from ocpp_inspect.engine.writer import ARITHMETIC, Writer
 from ocpp_inspect.limits import EXPRESSION_CHARACTERS, EXPRESSION_DEPTH
 
@@ -115,7 +115,7 @@ class Expression(Part):
                 self._check(key, below, bound)
             case ast.Compare(left=left, ops=ops, comparators=others):
                 for operator in ops:
-                    if isinstance(operator, ast.Is | ast.IsNot) and not any(map(_is_none, (left, *others))):
+                    if isinstance(operator, ast.Is | ast.IsNot) and not any(map(is_none, (left, *others))):
                         raise self._refuse(node, "`is` compares with None only", "use ==")
                 for operand in (left, *others):
                     self._check(operand, below, bound)
@@ -205,10 +205,6 @@ def closest(word: str, known: object) -> str:
 
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
     return f"did you mean {near[0]!r}?" if near else ""
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _arity(name: str) -> tuple[int, int]:

@@ -21,12 +21,23 @@ def is_constant(node: ast.expr) -> bool:
 
 
 def free_names(node: ast.expr) -> frozenset[str]:
-    """The names that an expression uses and does not bind. Kept on the node: every writer of it asks."""
-    known: frozenset[str] | None = getattr(node, "free_names", None)
+    """The names that an expression uses and does not bind."""
+    return _seen(node)[0]
+
+
+def calls(node: ast.expr) -> bool:
+    """Whether an expression calls a function: what does not is written in place."""
+    return _seen(node)[1]
+
+
+def _seen(node: ast.expr) -> tuple[frozenset[str], bool]:
+    """(free names, whether it calls a function). Kept on the node: every writer of it asks."""
+    known: tuple[frozenset[str], bool] | None = getattr(node, "seen", None)
     if known is not None:
         return known
     names: set[str] = set()
     others: set[str] = set()  # bound by a `for`, or functions
+    does_call = False
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             if isinstance(part.ctx, ast.Load):
@@ -34,16 +45,13 @@ def free_names(node: ast.expr) -> frozenset[str]:
         elif isinstance(part, ast.comprehension):
             if isinstance(part.target, ast.Name):
                 others.add(part.target.id)
-        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-            others.add(part.func.id)
-    found = frozenset(names - others)
-    node.free_names = found  # type: ignore[attr-defined]
+        elif isinstance(part, ast.Call):
+            does_call = True
+            if isinstance(part.func, ast.Name):
+                others.add(part.func.id)
+    found = frozenset(names - others), does_call
+    node.seen = found  # type: ignore[attr-defined]
     return found
-
-
-def calls(node: ast.expr) -> bool:
-    """Whether an expression calls a function: what does not is written in place."""
-    return any(isinstance(part, ast.Call) for part in ast.walk(node))
 
 
 def is_small(node: ast.Constant) -> bool:
@@ -64,6 +72,9 @@ _COSTS: Final = {"default": 0, "matches": 5}
 
 def cost(node: ast.expr) -> int:
     """About how dear an expression is: what decides cheaply is asked first, nothing else depends on the order."""
+    known: int | None = getattr(node, "cost", None)
+    if known is not None:
+        return known
     total = 0
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
@@ -73,6 +84,7 @@ def cost(node: ast.expr) -> int:
             total += 1
         elif isinstance(part, ast.GeneratorExp):
             total += 5
+    node.cost = total  # type: ignore[attr-defined]
     return total
 
 
