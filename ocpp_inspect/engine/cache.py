@@ -19,6 +19,7 @@ import ocpp_inspect
 from ocpp_inspect.engine.rule import Rule
 
 _FILES: Final = 2000  # rules kept; each a few kilobytes
+_VERSIONS: Final = 8  # files kept of one kind
 
 
 class RuleCache:
@@ -61,6 +62,7 @@ class RuleCache:
             with os.fdopen(handle, "wb") as file:
                 file.write(msgspec.msgpack.encode(self._entries))
             Path(name).replace(self._path)
+            tidy(self._path.parent, "rules-*.msgpack")
         self._changed = False
 
 
@@ -68,10 +70,20 @@ def _key(path: str, octets: bytes) -> str:
     return hashlib.sha256(path.encode("utf-8", "surrogateescape") + b"\0" + octets).hexdigest()
 
 
+def cache_directory() -> Path:
+    """Where this user's caches are."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ocpp-inspect"
+
+
+def tidy(directory: Path, pattern: str) -> None:
+    """Keep the newest files: every version of this package, and of the rules, has its own. Raises OSError."""
+    for old in sorted(directory.glob(pattern), key=lambda path: path.stat().st_mtime)[:-_VERSIONS]:
+        old.unlink(missing_ok=True)
+
+
 def _default_path() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     # The reader's own source is part of the key: a changed language must not find old readings.
     digest = hashlib.sha256(ocpp_inspect.__version__.encode())
     for name in ("reader.py", "strict.py", "rule.py", "names.py", "expression.py", "functions.py"):
         digest.update((Path(__file__).parent / name).read_bytes())
-    return Path(base) / "ocpp-inspect" / f"rules-{digest.hexdigest()[:16]}.msgpack"
+    return cache_directory() / f"rules-{digest.hexdigest()[:16]}.msgpack"

@@ -108,6 +108,7 @@ class RuleCompiler:
         number = len(program.judges)
         self._registers = Registers(program, rule, number)
         self._names = self._registers.names
+        self._handlers = 0  # made so far
         self._verb_slot = -1
         if rule.expect:
             self._verb_slot = program.new_slot(Waits.empty(has_keys=self._registers.has_keys))
@@ -157,7 +158,7 @@ class RuleCompiler:
         triggers = _triggers(self._rule, when)
         for item_class in dict.fromkeys(trigger.item_class for trigger in triggers):
             block = partial(self._block, item_class, where, by, body, start_class)
-            handler = None if item_class == "message" else make(self._program, "m, st", block(NOTHING, set()))
+            handler = None if item_class == "message" else self._handler(block)
             for trigger in triggers:
                 if trigger.item_class != item_class:
                     continue
@@ -167,6 +168,15 @@ class RuleCompiler:
                         self._program.shows[block] = self._program.runtime[self._monitor_name]
                 else:
                     self._program.add_event(self._rule, trigger, handler, answers=start_class is not None)
+
+    def _handler(self, block: Block) -> Handler:
+        self._handlers += 1
+        return make(
+            self._program,
+            "m, st",
+            lambda: block(NOTHING, set()),
+            f"{self._program.transport} {self._rule.id} {self._handlers}",
+        )
 
     def _block(
         self, item_class: ItemClass, where: str, by: tuple[str, ...], body: _Body, start_class: ItemClass | None,
@@ -270,12 +280,17 @@ class RuleCompiler:
         return written(m, st, key)
 
     def _describe(self, item_class: ItemClass) -> Callable[[Any, StationState, Any], str]:
+        write = partial(self._describe_lines, item_class)
+        name = f"{self._program.transport} {self._rule.id} describes {item_class}"
+        return make(self._program, "m, st, key", write, name)  # type: ignore[return-value]
+
+    def _describe_lines(self, item_class: ItemClass) -> list[str]:
         extra = {"within": repr(self._limit_text()), "max": repr(self._max())}
         names = _Names(item_class, self._names, self._program.shared, extra)
         source = self._template(names)
         lines = names.loads(set())
         lines += self._registers.read(names.used_registers, "key")
-        return make(self._program, "m, st, key", [*lines, f"return {source}"])  # type: ignore[return-value]
+        return [*lines, f"return {source}"]
 
     def _template(self, names: _Names) -> str:
         parts: list[str] = []
@@ -306,16 +321,24 @@ class RuleCompiler:
         return self._rule.count.max if self._rule.count is not None else 0
 
 
-def make(program: Program, arguments: str, lines: list[str]) -> Handler:
-    """Compile lines to a function."""
-    lines = program.shared.expand(lines)
-    if any("F[" in line for line in lines):
-        lines.insert(0, "F = st.facts")
-    if any("S[" in line for line in lines):
-        lines.insert(0, "S = st.slots")
-    source = f"def handle({arguments}):\n" + "".join(f"    {line}\n" for line in lines or ["pass"])
+def make(program: Program, arguments: str, write: Callable[[], list[str]], name: str) -> Handler:
+    """Compile the lines that `write` gives to a function; or take the one that an earlier run compiled by this name."""
+    kept = program.kept.get(name) if program.kept is not None else None
+    if kept is not None:
+        code, needs = kept
+        program.shared.know(needs.sources, needs.wanted)
+    else:
+        lines = program.shared.expand(write())
+        if any("F[" in line for line in lines):
+            lines.insert(0, "F = st.facts")
+        if any("S[" in line for line in lines):
+            lines.insert(0, "S = st.slots")
+        source = f"def handle({arguments}):\n" + "".join(f"    {line}\n" for line in lines or ["pass"])
+        code = compile(source, "<rules>", "exec")
+        if program.kept is not None:
+            program.kept.put(name, code, program.shared.behind(lines), program.shared.wanted_by(lines))
     namespace = dict(program.runtime)
-    exec(compile(source, "<rules>", "exec"), namespace)  # noqa: S102 - written here from whitelisted syntax only
+    exec(code, namespace)  # noqa: S102 - written here from whitelisted syntax only
     return namespace["handle"]  # type: ignore[no-any-return]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from ocpp_inspect.engine.compile import RUNTIME, Block, Handler, RuleCompiler, make
 from ocpp_inspect.engine.conversation import actions_looked_at
 from ocpp_inspect.engine.facts import LEARNERS
 from ocpp_inspect.engine.forms import Known, form_of
+from ocpp_inspect.engine.kept import KeptCode
 from ocpp_inspect.engine.monitor import Monitor
 from ocpp_inspect.engine.names import VERSIONS, ItemClass, Trigger
 from ocpp_inspect.engine.rule import Rule
@@ -23,12 +25,20 @@ _ALL_VERSIONS: Final = (*VERSIONS, "")
 
 
 class Program:
-    """Compiled rules for what came over one transport. Holds no state of a station: many engines may share one."""
+    """Compiled rules for what came over one transport. Holds no state of a station: many engines may share one.
+
+    `kept` are functions that earlier runs compiled of the same rules; `keep` adds those of this run.
+    """
 
     def __init__(
-        self, rules: Iterable[Rule], load_monitor: Callable[[Rule], type[Monitor]], transport: str = "websocket"
+        self,
+        rules: Iterable[Rule],
+        load_monitor: Callable[[Rule], type[Monitor]],
+        transport: str = "websocket",
+        kept: KeptCode | None = None,
     ) -> None:
         self.transport = transport
+        self.kept = kept
         self._every = sorted(rules, key=lambda rule: rule.id)
         self._siblings: dict[str, Program] = {transport: self}
         self.rules = [rule for rule in self._every if rule.runs_over(transport)]
@@ -66,8 +76,13 @@ class Program:
         """The same rules for another transport, compiled when they are first asked for."""
         found = self._siblings.get(transport)
         if found is None:
-            found = self._siblings[transport] = Program(self._every, self.load_monitor, transport)
+            found = self._siblings[transport] = Program(self._every, self.load_monitor, transport, self.kept)
         return found
+
+    def keep(self) -> None:
+        """Let the next run have what was compiled in this one."""
+        if self.kept is not None:
+            self.kept.save()
 
     def new_slot(self, first: Any) -> int:
         """One more place in every station's state, and what is there at first."""
@@ -119,7 +134,7 @@ class Program:
         """Compute what depends on the configuration of the station only."""
         read = self._facts.get(number)
         if read is None:
-            made: Any = make(self, "st", [f"return {self.shared.source(number)}"])
+            made: Any = make(self, "st", lambda: [f"return {self.shared.source(number)}"], f"fact {number}")
             read = self._facts[number] = made
         value = st.facts[number] = read(st)
         return value
@@ -127,8 +142,9 @@ class Program:
     def _write(self, version: str, kind: str, action: str, side: str) -> Handler:
         names = {"version": version, "kind": kind, "action": action, "side": side}
         known = Known({name: text for name, text in names.items() if text})
+        name = f"{self.transport} {version} {kind} {action} {side}"
         if action != "TransactionEvent":
-            return self._write_known(known)
+            return make(self, "m, st", lambda: self._lines(known), name)
         # Most messages of OCPP 2.x. The function for a form is written when the first message has it.
         written: dict[str, Handler] = {}
 
@@ -136,13 +152,14 @@ class Program:
             form = form_of(m.payload)
             handler = written.get(form)
             if handler is None:
-                handler = written[form] = self._write_known(known.of(form))
+                lines = partial(self._lines, known.of(form))
+                handler = written[form] = make(self, "m, st", lines, f"{name} {form}")
             handler(m, st)
 
         return judge
 
-    def _write_known(self, known: Known) -> Handler:
-        """The function for messages of which this is known beforehand."""
+    def _lines(self, known: Known) -> list[str]:
+        """The lines of the function for messages of which this is known beforehand."""
         version, kind, action = known.get("version"), known.get("kind"), known.get("action")
         chosen = [
             (answers, block)
@@ -171,7 +188,7 @@ class Program:
         awake = [f"    {line}" for block in resting for line in _guard(block(known, loaded))]
         if awake:
             lines += ["R = st.restless", "if R:", *awake]
-        return make(self, "m, st", lines)
+        return lines
 
 
 def _guard(lines: list[str]) -> list[str]:

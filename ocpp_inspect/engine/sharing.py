@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Final
 
 from ocpp_inspect.engine.writer import TEMPORARY
@@ -16,6 +18,8 @@ from ocpp_inspect.engine.writer import TEMPORARY
 _LATE: Final = re.compile(r"if (\w+) is _LATER:")
 _ROW: Final = re.compile(r"if (r\d+_\d+_\d*) is None: \1 = S\[")
 _MARK: Final = re.compile("\x01(\\d+)\x02")
+_ASKED: Final = re.compile(r"_fact\(st, (\d+)\)")
+_INDEX: Final = re.compile(r"_wanted\['([^']*)'\]")
 
 NEVER_UNKNOWN: Final = frozenset(
     {"n_station", "n_connection", "n_ts", "n_packet", "n_config", "n_side", "n_kind", "n_call", "n_size"}
@@ -28,20 +32,46 @@ class Shared:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._sources: list[str] = []
+        self._sources: dict[int, str] = {}
         self.wanted: dict[str, set[str | None]] = {}
         """Member|key of an index → the values that rules ask for. Grows when more rules are written."""
 
     def number(self, source: str) -> int:
-        """The number of a source; the same text has the same number."""
-        number = self._numbers.setdefault(source, len(self._sources))
-        if number == len(self._sources):
-            self._sources.append(source)
+        """The number of a source, the same in every run: functions that a run compiled name it."""
+        number = self._numbers.get(source)
+        if number is None:
+            number = int.from_bytes(blake2b(source.encode(), digest_size=6).digest())
+            if self._sources.setdefault(number, source) != source:
+                raise ValueError(f"two shared sources have the number {number}")
+            self._numbers[source] = number
         return number
 
     def source(self, number: int) -> str:
         """What `number` was given for."""
         return self._sources[number]
+
+    def behind(self, lines: Iterable[str]) -> dict[int, str]:
+        """The sources that these lines ask for when they run, and what those are made of."""
+        found: dict[int, str] = {}
+        texts = list(lines)
+        while texts:
+            text = texts.pop()
+            for number in map(int, [*_ASKED.findall(text), *_MARK.findall(text)]):
+                if number not in found:
+                    found[number] = self._sources[number]
+                    texts.append(found[number])
+        return found
+
+    def wanted_by(self, lines: Iterable[str]) -> dict[str, list[str | None]]:
+        """What the indices of these lines want."""
+        names = {name for line in lines for name in _INDEX.findall(line)}
+        return {name: sorted(self.wanted[name], key=str) for name in sorted(names)}
+
+    def know(self, sources: Mapping[int, str], wanted: Mapping[str, Iterable[str | None]]) -> None:
+        """Take what `behind` and `wanted_by` gave in another run."""
+        self._sources.update(sources)
+        for name, texts in wanted.items():
+            self.wanted.setdefault(name, set()).update(texts)
 
     def once(self, source: str) -> str:
         """A mark for `source`."""

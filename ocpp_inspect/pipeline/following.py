@@ -14,7 +14,7 @@ from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.logs import check_log_format
 from ocpp_inspect.pipeline.options import Options
 from ocpp_inspect.pipeline.recording import Recording
-from ocpp_inspect.pipeline.rules import built_in_and
+from ocpp_inspect.pipeline.rules import program_of
 from ocpp_inspect.pipeline.stream import StreamChain
 from ocpp_inspect.pipeline.tail import Tail
 
@@ -42,7 +42,7 @@ class LogRun:
         check_log_format(options)
         self.tail = Tail(path)
         try:
-            rules = built_in_and(options)
+            program = program_of(options)
             name = "standard input" if path == STDIN else path
             self.recording = Recording(database, source=f"log:{name}", format="log")
         except BaseException:
@@ -50,7 +50,7 @@ class LogRun:
             raise
         self.info = CaptureInfo(self.recording.info.capture, f"log:{path}", "log")
         self.chain = StreamChain(
-            rules, validate=options.validate, acceptances=options.acceptances, learns_addresses=False
+            program, validate=options.validate, acceptances=options.acceptances, learns_addresses=False
         )
         form = own_format(options.log_format) if options.log_format else None
         self._log = GrowingLog(self.info, initiators(), self.chain.name_connection, form=form)

@@ -13,7 +13,7 @@ from ocpp_inspect.pipeline.chain import Chain
 from ocpp_inspect.pipeline.keys import CaptureSecrets, GrowingKeyLogs
 from ocpp_inspect.pipeline.options import Options
 from ocpp_inspect.pipeline.recording import Recording
-from ocpp_inspect.pipeline.rules import built_in_and
+from ocpp_inspect.pipeline.rules import program_of
 
 if TYPE_CHECKING:
     from ocpp_inspect.capture.live import LiveSource, Rotation
@@ -62,7 +62,7 @@ class LiveRun:
         self._key_logs = key_logs or GrowingKeyLogs(options)
         self._secrets = CaptureSecrets(self._key_logs.keys)
         self.chain = Chain(
-            built_in_and(options),
+            program_of(options),
             validate=options.validate,
             acceptances=options.acceptances,
             keys=self._key_logs.keys,

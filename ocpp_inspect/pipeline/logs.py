@@ -11,7 +11,7 @@ from ocpp_inspect.capture.source import CaptureError, Source, is_regular
 from ocpp_inspect.logs import LogFormatError, LogReader, is_log, own_format
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
-from ocpp_inspect.pipeline.rules import built_in_and
+from ocpp_inspect.pipeline.rules import program_of
 from ocpp_inspect.pipeline.stream import Decoded, StreamChain
 
 _PIECE_OCTETS: Final = 256 * 1024
@@ -43,7 +43,7 @@ def decode_logs(
     from ocpp_inspect.store.columns import Columns
 
     chain = StreamChain(
-        built_in_and(options), validate=options.validate, acceptances=options.acceptances, learns_addresses=False
+        program_of(options), validate=options.validate, acceptances=options.acceptances, learns_addresses=False
     )
     columns = Columns()
 

@@ -1,4 +1,4 @@
-"""Options in, compiled rules out: the built-in directory, those of installed packages, and the user's."""
+"""Options in, rules out, also compiled: the built-in directory, those of installed packages, and the user's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Final
 from msgspec import structs
 
 from ocpp_inspect.engine import Rule, load_rules
+from ocpp_inspect.engine.kept import KeptCode
+from ocpp_inspect.engine.plug import load_monitor
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.model import Severity
 from ocpp_inspect.pipeline.options import Options
 from ocpp_inspect.plugins import rule_directories
@@ -23,6 +26,12 @@ def built_in_and(options: Options) -> list[Rule]:
     """The rules of a run. Raises RuleError (with file:line:column) when a rule of others does not load."""
     rules = load_rules(directories_and(options.rules), select=options.select, ignore=options.ignore)
     return [_promoted(rule) for rule in rules] if options.strict else rules
+
+
+def program_of(options: Options) -> Program:
+    """These rules compiled, as far as an earlier run did not. Raises RuleError."""
+    rules = built_in_and(options)
+    return Program(rules, load_monitor, kept=KeptCode.of(rules))
 
 
 def directories_and(own: Sequence[Path] | None) -> list[Path]:

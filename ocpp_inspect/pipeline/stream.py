@@ -191,6 +191,7 @@ class StreamChain:
         items += self.ocpp.finish(end_ns)
         findings = self.engine.feed(items)
         findings += self.engine.finish(end_ns)
+        self.engine.program.keep()
         decoded = Decoded([*items, *self.engine.take_anomalies()], findings)
         return decoded if self._soap is None else self._joined(decoded, self._soap.finish(end_ns))
 

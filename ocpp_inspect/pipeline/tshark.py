@@ -29,7 +29,7 @@ from ocpp_inspect.model import (
     packet_key,
 )
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
-from ocpp_inspect.pipeline.rules import built_in_and
+from ocpp_inspect.pipeline.rules import program_of
 from ocpp_inspect.pipeline.stream import StreamChain
 
 _LAYERS: Final = "frame ip ipv6 tcp http websocket data-text-lines"
@@ -66,7 +66,7 @@ def decode_by_tshark(
     """Decode captures one behind the other; yields table → Arrow record batch. Raises CaptureError."""
     from ocpp_inspect.store.columns import Columns
 
-    chain = StreamChain(built_in_and(options), validate=options.validate, acceptances=options.acceptances)
+    chain = StreamChain(program_of(options), validate=options.validate, acceptances=options.acceptances)
     columns, position = Columns(), 0
     for number, path in enumerate(paths):
         info = CaptureInfo(capture=first_capture + number, path=path, format="by tshark")

@@ -210,14 +210,14 @@ def _decode(
     from ocpp_inspect.pipeline.chain import Chain
     from ocpp_inspect.pipeline.clock import ClockWatch
     from ocpp_inspect.pipeline.keys import CaptureSecrets, add_secrets_inside, keys_of
-    from ocpp_inspect.pipeline.rules import built_in_and
+    from ocpp_inspect.pipeline.rules import program_of
     from ocpp_inspect.store.columns import Columns
 
     keys = keys_of(options)
     add_secrets_inside(keys, paths)
     secrets = CaptureSecrets(keys)
     chain = Chain(
-        built_in_and(options),
+        program_of(options),
         validate=options.validate,
         acceptances=options.acceptances,
         index=index,

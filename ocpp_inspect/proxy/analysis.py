@@ -14,6 +14,7 @@ import msgspec
 
 from ocpp_inspect.capture.live import CaptureOutput
 from ocpp_inspect.engine import Rule
+from ocpp_inspect.engine.program import Program
 from ocpp_inspect.limits import PROXY_MARK_CHARACTERS, PROXY_MARKED_MESSAGES
 from ocpp_inspect.model import (
     Anomaly,
@@ -75,7 +76,7 @@ class Analysis:
     """Feed it what the pipe gives; `is_over` tells that the relay has said its last word."""
 
     def __init__(
-        self, rules: Sequence[Rule], recording: Recording, *, validate: bool = True, remembers: bool = False,
+        self, rules: Sequence[Rule] | Program, recording: Recording, *, validate: bool = True, remembers: bool = False,
         output: CaptureOutput | None = None,
     ) -> None:  # fmt: skip
         self._recording = recording

@@ -220,10 +220,10 @@ class _Body:
         from ocpp_inspect.capture.live import CaptureOutput
         from ocpp_inspect.capture.pcapng_writer import PcapngWriter
         from ocpp_inspect.pipeline.recording import Recording
-        from ocpp_inspect.pipeline.rules import built_in_and
+        from ocpp_inspect.pipeline.rules import program_of
         from ocpp_inspect.proxy.analysis import Analysis
 
-        rules = built_in_and(settings.options)
+        program = program_of(settings.options)
         self._descriptor = descriptor
         self._reply = reply
         self._settings = settings
@@ -232,7 +232,11 @@ class _Body:
             self._output = CaptureOutput(settings.write, PcapngWriter("ocpp-inspect proxy", {}), settings.rotation)
         self.recording = Recording(settings.database, source=settings.source, format="proxy")
         self._analysis = Analysis(
-            rules, self.recording, validate=settings.options.validate, remembers=settings.remembers, output=self._output
+            program,
+            self.recording,
+            validate=settings.options.validate,
+            remembers=settings.remembers,
+            output=self._output,
         )
         self._shown = ExitStack()
         self._watcher: Watcher | None = None
