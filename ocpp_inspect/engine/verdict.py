@@ -18,7 +18,7 @@ from ocpp_inspect.limits import (
     RULE_WAITS,
     RULE_WITHIN_NS,
 )
-from ocpp_inspect.model import MESSAGES_PER_PACKET, Blame, Finding, OcppItem, OcppMessage, Verdict
+from ocpp_inspect.model import MESSAGES_PER_PACKET, Blame, Finding, OcppItem, OcppMessage, Verdict, WsControl
 
 UNKNOWN: Final = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 """What an odd value inside an expression raises: the rule cannot be decided and stays silent."""
@@ -213,7 +213,7 @@ class Judge:
 
 def is_one_sided(m: OcppItem, st: StationState) -> bool:
     """Whether the side that did not send `m` was never heard of: its direction is perhaps not captured at all."""
-    other = OTHER.get(m.side) if type(m) is OcppMessage else None
+    other = OTHER.get(m.side) if isinstance(m, (OcppMessage, WsControl)) else None
     return other is not None and not st.heard[other] and m.connection not in st.whole
 
 
