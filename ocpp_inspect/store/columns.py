@@ -1,7 +1,7 @@
 """OcppItem and Finding in, one Arrow record batch a table out.
 
 Hot: everything here costs 1.2 µs a message of 200 bytes (bench of 20,000 messages: 0.5 to take the fields apart, 0.7 to
-build the arrays). What made it so: messages as tuples, which `zip` turns, and no object of our own a message. Values are
+build the arrays). So fast by: messages as tuples, which `zip` turns, and no object of our own a message. Values are
 copied out at once, because a held OcppMessage would keep its payload tree alive.
 """
 
