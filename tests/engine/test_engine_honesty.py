@@ -349,6 +349,24 @@ def test_of_a_session_on_both_sides_of_a_proxy_one_leg_is_judged(
     assert len(engine.feed([traffic.closed(8), again])) == 1
 
 
+@pytest.mark.parametrize(
+    ("server", "later_s", "judged"),
+    [("10.0.0.2", 0.4, [1]), ("10.0.0.1", 0.4, [1, 2]), ("10.0.0.2", 60, [1, 2])],
+    ids=["another server", "the same server", "much later"],
+)
+def test_legs_whose_times_are_wrong_are_told_by_their_ends(server: str, later_s: float, judged: list[int]) -> None:
+    """Packets of a merged capture carry the times of their places: no handshake lies inside of the other."""
+    every_call = make("when: CALL\nrequire: action == None\n")
+    traffic = Traffic()
+    ends = {"client": "10.0.0.9", "server_port": 80}
+    one = traffic.upgrade(0, key="k", response_ns=10**8, server="10.0.0.1", **ends)
+    two = traffic.upgrade(later_s, key="k", response_ns=round((later_s + 0.1) * 10**9), server=server, **ends)
+    calls = [traffic.call(70), traffic.call(70)]
+    two.connection = calls[1].connection = 2
+    engine = Engine([every_call])
+    assert [finding.connection for finding in engine.feed([one, two, *calls])] == judged
+
+
 PROMISE = make(
     "when: Q.response\nexpect: {when: Done.request, within: 30 s}\n",
 )
