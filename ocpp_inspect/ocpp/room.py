@@ -8,6 +8,7 @@ whatever is odd leaves to `frame`, `text`, `verdict` or a method of its own. Mea
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -29,6 +30,7 @@ from ocpp_inspect.ocpp.identity import Endpoints
 from ocpp_inspect.ocpp.lifecycle import Lifecycle
 from ocpp_inspect.ocpp.text import Fault
 
+_BY_POSITION: Final = attrgetter("position")
 _OTHER: Final[dict[Side, Side]] = {"station": "csms", "csms": "station", "unknown": "unknown"}
 
 
@@ -208,22 +210,29 @@ class Ocpp(Lifecycle):
         return out
 
     def by_station(self, items: list[WsItem]) -> dict[str, list[WsItem]] | None:
-        """The items of each station in their order, which can be fed in any order of the stations.
+        """The items of each station by position, which can be fed in any order of the stations.
+
+        They come by position, or at least those of each connection do.
 
         None when one of them may matter to another station: then only their own order is right.
         """
         parts: dict[str, list[WsItem]] = {}
         part_of: dict[int, list[WsItem]] = {}  # by connection
+        mixed: dict[str, None] = {}  # stations of several connections
         for item in items:
             part = part_of.get(item.connection)
             if part is None:
                 connection = self._connections.get(item.connection)
                 if connection is None or connection.session is None:
                     return None  # it is opened and named by others
+                if connection.station in parts:
+                    mixed[connection.station] = None
                 part = part_of[item.connection] = parts.setdefault(connection.station, [])
             if type(item) is not WsMessage and type(item) is not WsControl:
                 return None
             part.append(item)
+        for station in mixed:
+            parts[station].sort(key=_BY_POSITION)
         return parts
 
     def tick(self, now_ns: int) -> list[OcppItem]:

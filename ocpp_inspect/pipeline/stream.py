@@ -120,10 +120,11 @@ class StreamChain:
         an eighth of the time of all rooms. Only the items of one station come in position order, and they may come
         with a later batch, or by `flush`.
         """
-        read = self._read(streams)
+        read = self._read(streams, by_connection=True)
         parts = None if below or losses else self.ocpp.by_station(read)
         if parts is None:
             yield from self.flush()
+            read.sort(key=_BY_POSITION)
             yield self._judged(read, below, losses, hands_on_losses=hands_on_losses)
         else:
             self._bursts.add(parts)
@@ -143,11 +144,11 @@ class StreamChain:
             del items
         yield Decoded([*self.engine.take_anomalies()], self.engine.take())
 
-    def _read(self, streams: StreamBatch) -> list[WsItem]:
+    def _read(self, streams: StreamBatch, *, by_connection: bool = False) -> list[WsItem]:
         for item in streams.items:
             if type(item) is StreamOpened:
                 self._note_endpoints(item)
-        return self.websockets.feed(streams)
+        return self.websockets.feed(streams, by_connection=by_connection)
 
     def _judged(
         self, read: list[WsItem], below: Sequence[Anomaly], losses: Sequence[Loss], *, hands_on_losses: bool

@@ -63,14 +63,18 @@ class WebSockets:
         """Connections by kind (`Kind` in connection.py), messages, undecodable, octets."""
         return self._context.counters
 
-    def feed(self, batch: StreamBatch) -> list[WsItem]:
-        """Read one batch."""
+    def feed(self, batch: StreamBatch, *, by_connection: bool = False) -> list[WsItem]:
+        """Read one batch. By position; or, where it is all columns, one connection after the other, each in its order.
+
+        What is read one after the other lies side by side in memory, and is met so by those who go by station: 3 %.
+        """
         context = self._context
         for item in batch.items:
             self._item(item)
+        by_connection = by_connection and not batch.items
         if len(batch.flow):
-            self._columns(batch)
-        return self._take(context)
+            self._columns(batch, by_connection=by_connection)
+        return self._take(context, by_connection=by_connection)
 
     def tick(self, now_ns: int) -> list[WsItem]:
         """Let time pass: the tcp room ends idle connections, nothing here waits for a clock."""
@@ -101,9 +105,10 @@ class WebSockets:
             found.restart_decrypted(is_readable=is_readable)
             self._note_phase(found)
 
-    def _take(self, context: Context) -> list[WsItem]:
+    def _take(self, context: Context, *, by_connection: bool = False) -> list[WsItem]:
         items, context.items = context.items, []
-        items.sort(key=_BY_POSITION)  # stable; 0.02 µs an item, for they are nearly in order
+        if not by_connection:
+            items.sort(key=_BY_POSITION)  # stable; 0.02 µs an item, for they are nearly in order
         return items
 
     # ------------------------------------------------------------------ item lane
@@ -222,7 +227,7 @@ class WebSockets:
 
     # ------------------------------------------------------------------ column lane
 
-    def _columns(self, batch: StreamBatch) -> None:
+    def _columns(self, batch: StreamBatch, *, by_connection: bool) -> None:
         flow = batch.flow
         newest = int(np.argmax(batch.position))
         if batch.position[newest] >= self._position:
@@ -253,19 +258,13 @@ class WebSockets:
         end = offset + length
         is_masked = (kind == MASKED_TEXT) | (kind == MASKED_DEFLATED)
         unmasked = unmask_all(window, start[is_masked], end[is_masked]) if high - low <= _COPY_OCTETS else None
-        self._rows(
-            octets,
-            unmasked,
-            kind.tolist(),
-            flow[wanted].tolist(),
-            offset.tolist(),
-            start.tolist(),
-            end.tolist(),
-            batch.ts_ns[wanted].tolist(),
-            batch.packet[wanted].tolist(),
-            batch.position[wanted].tolist(),
-            batch.connection[wanted].tolist(),
-        )
+        columns = (kind, flow[wanted], offset, start, end, *(
+            column[wanted] for column in (batch.ts_ns, batch.packet, batch.position, batch.connection)
+        ))  # fmt: skip
+        if by_connection:
+            order = np.argsort(columns[1] >> 1, kind="stable")
+            columns = tuple(column[order] for column in columns)
+        self._rows(octets, unmasked, *(column.tolist() for column in columns))
 
     def _rows(
         self,
