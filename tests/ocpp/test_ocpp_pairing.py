@@ -80,8 +80,8 @@ def test_items_come_apart_by_station_once_all_their_connections_are_named() -> N
     assert room.by_station(whole) is None  # nobody is named yet
     room.feed(whole)
     later = [item for item in items(text) if type(item) is WsMessage]
-    for given in (later, sorted(later, key=lambda item: item.connection)):
-        parts = room.by_station(given)
+    for shown in (later, sorted(later, key=lambda item: item.connection)):
+        parts = room.by_station(shown)
         assert parts is not None
         assert {name: [item.connection for item in part] for name, part in parts.items()} == {"A": [1, 3, 1], "B": [2]}
     assert room.by_station([*later, closed(1, 20, "fin")]) is None  # an end may free a name
