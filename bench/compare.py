@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.first_rules import FIRST_RULES
 from bench.traffic import Options as Traffic
 from bench.traffic import generate
 
@@ -103,19 +104,21 @@ def run(command: list[str], output: Path | None = None, home: Path | None = None
 # ------------------------------------------------------------------------------------------------- the contenders
 
 
-def ours(path: Path, folder: Path, jobs: int | None) -> Result:
-    database = folder / "ours.duckdb"
+def ours(path: Path, folder: Path, jobs: int | None, rules: list[str] | None = None) -> Result:
+    database = folder / ("first.duckdb" if rules else "ours.duckdb")
     program = "import sys; from ocpp_inspect.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "analyze", str(path), "--db", str(database), "--fail-on", "never", "-q"]
     if jobs:
         command += ["--jobs", str(jobs)]
+    if rules:
+        command += ["--select", ",".join(rules)]
     measured = run(command)
     import duckdb  # noqa: PLC0415
 
     with duckdb.connect(str(database), read_only=True) as connection:
         row = connection.execute("select count(*) from messages").fetchone()
     assert row is not None
-    does = "decode, validate, judge, write DuckDB"
+    does = f"decode, validate, judge by {f'{len(rules)} rules' if rules else 'all rules'}, write DuckDB"
     return Result("ocpp-inspect analyze" + (f" --jobs {jobs}" if jobs else ""), does, row[0], *measured, False)
 
 
@@ -211,8 +214,8 @@ def beginning(path: Path, part: Path, packets: int) -> Path:
 def compare(path: Path, folder: Path, options: argparse.Namespace) -> list[Result]:
     part = beginning(path, folder / "slice.pcap", options.slice)
     longer = beginning(path, folder / "longer.pcap", 10 * options.slice)
-    results = [ours(path, folder, options.jobs)]
-    print(table(results[:1]).splitlines()[2], file=sys.stderr)
+    results = [ours(path, folder, options.jobs), ours(path, folder, options.jobs, FIRST_RULES)]
+    print("\n".join(table(results).splitlines()[2:4]), file=sys.stderr)
     fields = tshark_fields(path, folder, options.port)
     if fields.messages != results[0].messages:
         print(f"decoded by tshark: {fields.messages:,}, by ours: {results[0].messages:,}", file=sys.stderr)
