@@ -16,7 +16,7 @@ from ocpp_inspect.pipeline.logs import check_log_format, decode_logs, split_inpu
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import built_in_and
 from ocpp_inspect.pipeline.tshark import check_tshark, decode_by_tshark
-from ocpp_inspect.pipeline.workers import decide_jobs, decode_here, decode_in_workers
+from ocpp_inspect.pipeline.workers import decide_jobs, decode_here, decode_in_workers, elsewhere
 
 
 def analyze(
@@ -49,9 +49,7 @@ def analyze(
     outcome = Outcome()
     first_capture = 1
     if database.exists():
-        from ocpp_inspect.store import next_capture_id
-
-        first_capture = next_capture_id(database)
+        first_capture = elsewhere(_next_capture_id, database) if jobs > 1 else _next_capture_id(database)
     announced = [CaptureInfo(capture=first_capture + i, path=path) for i, path in enumerate([*paths, *logs])]
     # Workers start before DuckDB is loaded: a process with threads cannot be forked safely.
     batches: Iterable[dict[str, Any]] = ()
@@ -70,6 +68,12 @@ def analyze(
             writer.write(batch)
         writer.commit(outcome.captures, outcome.counters)
     return outcome
+
+
+def _next_capture_id(database: Path) -> int:
+    from ocpp_inspect.store import next_capture_id
+
+    return next_capture_id(database)
 
 
 @contextmanager

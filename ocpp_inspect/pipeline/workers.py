@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
@@ -89,6 +89,39 @@ def decode_in_workers(
         pipes.append(receiver)
         processes.append(process)
     return _collect(pipes, processes, outcome, progress)
+
+
+def elsewhere(function: Callable[[Any], Any], argument: Any) -> Any:
+    """What the function gives, asked in a process of its own where this one is still to fork: it starts threads.
+
+    Raises what the function raises.
+    """
+    context = _context()
+    if context.get_start_method() != "fork":
+        return function(argument)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(function, argument, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        result, error = receiver.recv()
+    except EOFError:
+        raise WorkerError("a helping process ended without a word (out of memory, or killed)") from None
+    finally:
+        receiver.close()
+        process.join()
+    if error is not None:
+        raise error
+    return result
+
+
+def _answer(function: Callable[[Any], Any], argument: Any, pipe: Connection) -> None:
+    try:
+        pipe.send((function(argument), None))
+    except Exception as error:  # noqa: BLE001 - it is raised again where it was asked
+        pipe.send((None, error))
+    finally:
+        pipe.close()
 
 
 def _collect(

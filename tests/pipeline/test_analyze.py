@@ -231,3 +231,35 @@ def test_an_interrupted_run_leaves_the_old_database(jobs: int, tmp_path: Path) -
     assert running.returncode == 130, errors.decode()
     assert content(database) == before
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_database_that_exists_is_asked_where_no_worker_has_to_fork(site: Path, tmp_path: Path) -> None:
+    """DuckDB starts threads, and a process with threads cannot be forked safely: starting anew takes half a second."""
+    database = tmp_path / "run.duckdb"
+    analyze([str(SAMPLES / "ocpp16-day.pcap")], database)
+    program = (
+        "import sys; from pathlib import Path; from ocpp_inspect.pipeline import analyze, workers\n"
+        "from ocpp_inspect.pipeline import Options; begin = workers.decode_in_workers; seen = []\n"
+        "import ocpp_inspect.pipeline.analysis as a\n"
+        "def watched(*given, **named): seen.append('duckdb' in sys.modules); return begin(*given, **named)\n"
+        "a.decode_in_workers = watched\n"
+        f"analyze([{str(site)!r}], Path({str(database)!r}), Options(jobs=2)); print(seen)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[False]"
+    with duckdb.connect(str(database), read_only=True) as connection:
+        assert connection.execute("SELECT max(capture_id) FROM captures").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_no_database_is_said(jobs: int, site: Path, tmp_path: Path) -> None:
+    database = tmp_path / "letter.duckdb"
+    database.write_text("this is a letter to nobody, and long enough to be taken for something else")
+    with pytest.raises(StoreError, match="not a DuckDB database"):
+        analyze([str(site)], database, Options(jobs=jobs))
+
+
+def test_a_helping_process_that_dies_is_told() -> None:
+    program = "import os; from ocpp_inspect.pipeline.workers import elsewhere; elsewhere(os._exit, 3)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "ended without a word" in done.stderr
