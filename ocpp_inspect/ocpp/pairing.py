@@ -6,8 +6,6 @@ answered. The two directions have id spaces of their own, and CALLs may cross (O
 
 from __future__ import annotations
 
-from itertools import islice
-
 import msgspec
 
 from ocpp_inspect import limits
@@ -29,25 +27,40 @@ class Answered(msgspec.Struct, gc=False):
 class Calls:
     """The CALLs of one side: those that wait for an answer, and the last ones that do not."""
 
-    __slots__ = ("_answered_limit", "_crowded", "_limit", "_older", "answered", "last", "waiting")
+    __slots__ = ("_answered_limit", "_before", "_latest", "_limit", "_older", "last", "waiting")
 
     def __init__(self, limit: int = limits.OPEN_CALLS, answered_limit: int = limits.ANSWERED_CALLS) -> None:
         self.waiting: dict[str, OcppMessage] = {}
-        self.answered: dict[str, Answered] = {}
+        # Answered ones: the latest, and as many before them, which are dropped at once when the latest are that many.
+        self._latest: dict[str, Answered] = {}
+        self._before: dict[str, Answered] = {}
         self.last: OcppMessage | None = None  # the CALL that was answered last, whole
         self._older: dict[str, list[OcppMessage]] = {}  # unanswered CALLs hidden behind one with the same id
         self._limit = limit
         self._answered_limit = answered_limit
-        self._crowded = 2 * answered_limit
+
+    def past(self, unique_id: str) -> Answered | None:
+        """The CALL or SEND with this id that needs no answer any more."""
+        return self._latest.get(unique_id) or self._before.get(unique_id)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was ever said."""
+        return not (self.waiting or self._latest or self._before)
 
     def add(self, call: OcppMessage) -> list[Fault] | None:
         """Take a CALL in. None when nothing is odd, which is the usual case."""
         unique_id = call.unique_id
         waiting = self.waiting
-        if unique_id not in waiting and unique_id not in self.answered and len(waiting) < self._limit:
+        if (
+            unique_id not in waiting
+            and unique_id not in self._latest
+            and unique_id not in self._before
+            and len(waiting) < self._limit
+        ):
             waiting[unique_id] = call
             return None
-        faults = [self._reused(call)] if unique_id in waiting or unique_id in self.answered else []
+        faults = self._reused(call)
         if unique_id in waiting:
             self._older.setdefault(unique_id, []).append(waiting.pop(unique_id))
         waiting[unique_id] = call
@@ -55,20 +68,23 @@ class Calls:
             faults.append(("rpc.open_calls_limit", f"the CALL '{excerpt(self._forget())}' was forgotten"))
         return faults
 
-    def _reused(self, call: OcppMessage) -> Fault:
+    def _reused(self, call: OcppMessage) -> list[Fault]:
+        """What is said of an id that was used before; nothing of a new one."""
         earlier = self.waiting.get(call.unique_id)
         shown = f"'{excerpt(call.unique_id)}'"
         if earlier is not None:
             seconds = (call.ts_ns - earlier.ts_ns) / 1e9
             if earlier.raw == call.raw:
-                return "rpc.retry", f"the same CALL was sent {seconds:.3f} s before and is unanswered"
+                return [("rpc.retry", f"the same CALL was sent {seconds:.3f} s before and is unanswered")]
             detail = f"the id {shown} belongs to the unanswered {earlier.action} of {seconds:.3f} s before"
-            return "rpc.id_reused_open", detail
-        past = self.answered[call.unique_id]
+            return [("rpc.id_reused_open", detail)]
+        past = self.past(call.unique_id)
+        if past is None:
+            return []
         seconds = (call.ts_ns - past.ts_ns) / 1e9
         if past.content == hash(call.raw):
-            return "rpc.retry", f"the same CALL was sent {seconds:.3f} s before and was answered"
-        return "rpc.id_reused", f"the id {shown} was that of the {past.action} of {seconds:.3f} s before"
+            return [("rpc.retry", f"the same CALL was sent {seconds:.3f} s before and was answered")]
+        return [("rpc.id_reused", f"the id {shown} was that of the {past.action} of {seconds:.3f} s before")]
 
     def _forget(self) -> str:
         for unique_id, calls in self._older.items():
@@ -86,9 +102,9 @@ class Calls:
         if call is None:
             return None
         self.last = call
-        self.answered[unique_id] = Answered(call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet)
-        if len(self.answered) > self._crowded:
-            self._forget_old()
+        self._latest[unique_id] = Answered(call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet)
+        if len(self._latest) >= self._answered_limit:
+            self._before, self._latest = self._latest, {}
         if self._older and (older := self._older.get(unique_id)):
             self.waiting[unique_id] = older.pop()
             if not older:
@@ -97,18 +113,13 @@ class Calls:
 
     def sent(self, call: OcppMessage) -> list[Fault] | None:
         """Take a SEND in, which shares the id space of CALLs but waits for nothing (P4-21 §4.1.4)."""
-        reused = call.unique_id in self.waiting or call.unique_id in self.answered
-        faults = [self._reused(call)] if reused else None
-        self.answered[call.unique_id] = Answered(
+        faults = self._reused(call)
+        self._latest[call.unique_id] = Answered(
             call.action, call.message_id, call.ts_ns, hash(call.raw), call.packet, True
         )
-        if len(self.answered) > self._crowded:
-            self._forget_old()
-        return faults
-
-    def _forget_old(self) -> None:
-        """Cut in halves: deleting the first key of a dict again and again would walk over its holes."""
-        self.answered = dict(islice(self.answered.items(), self._answered_limit, None))
+        if len(self._latest) >= self._answered_limit:
+            self._before, self._latest = self._latest, {}
+        return faults or None
 
     def open(self) -> list[OcppMessage]:
         """Every CALL that still waits, oldest first."""

@@ -278,7 +278,7 @@ class Ocpp(Lifecycle):
         if unique_id == "-1" and message.kind == "CALLERROR":
             self._note(message, [("rpc.error_without_id", "the sender could not read the id of a message")], out)
             return
-        past = connection.calls[_OTHER[side]].answered.get(unique_id) if side != "unknown" else None
+        past = connection.calls[_OTHER[side]].past(unique_id) if side != "unknown" else None
         if past is not None:
             message.action = past.action
             if past.send:
@@ -297,7 +297,7 @@ class Ocpp(Lifecycle):
         missing = connection.lossy or side == "unknown"
         if not missing and not connection.upgraded:
             other = connection.calls[_OTHER[side]]
-            missing = not (other.waiting or other.answered)
+            missing = other.is_untouched
         name = "rpc.unpaired_answer" if missing else "rpc.orphan_answer"
         detail = f"no CALL with the id {shown} was seen" if missing else f"no CALL has the id {shown}"
         self._note(message, [(name, detail)], out)
@@ -344,7 +344,7 @@ class Ocpp(Lifecycle):
     def _result_error(self, connection: Connection, message: OcppMessage, out: list[OcppItem]) -> None:
         """A CALLRESULTERROR refers to the CALLRESULT that answered its sender's own CALL (P4-21 §4.2.3)."""
         own = connection.calls.get(message.side)
-        past = own.answered.get(message.unique_id) if own is not None else None
+        past = own.past(message.unique_id) if own is not None else None
         if own is None or past is None or past.send:
             detail = f"no CALLRESULT of the other side has the id '{text.excerpt(message.unique_id)}'"
             name = "rpc.unpaired_answer" if connection.lossy else "rpc.result_error_unpaired"

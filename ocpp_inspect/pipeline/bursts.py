@@ -29,7 +29,7 @@ class Bursts:
             else:
                 held[station] = part
             self._items += len(part)
-            self._octets += sum(len(item.payload) for item in part if type(item) is WsMessage)
+            self._octets += sum([len(item.payload) for item in part if type(item) is WsMessage])
 
     @property
     def are_due(self) -> bool:
