@@ -40,8 +40,14 @@ class Result(NamedTuple):
         return self.messages / self.seconds
 
 
+_BETWEEN_LOOKS_S = 0.5
+
+
 class Tree(threading.Thread):
-    """The peak memory of a process and its descendants: proportional set sizes, so shared pages count once."""
+    """The peak memory of a process and its descendants: proportional set sizes, so shared pages count once.
+
+    A look takes 15 ms of a core and holds up their memory, so that ten a second would slow four processes by a tenth.
+    """
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
@@ -52,7 +58,7 @@ class Tree(threading.Thread):
     def run(self) -> None:
         while not self.done:
             self.peak_bytes = max(self.peak_bytes, sum(map(proportional_set, descendants(self._root))))
-            time.sleep(0.05)
+            time.sleep(_BETWEEN_LOOKS_S)
 
 
 def descendants(root: int) -> list[int]:

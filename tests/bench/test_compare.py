@@ -22,7 +22,7 @@ def test_ratios_and_slices_are_shown() -> None:
 
 
 def test_a_run_measures_time_and_memory_of_the_whole_tree(tmp_path: Path) -> None:
-    child = "import time; data = bytearray(60_000_000); time.sleep(0.5)"
+    child = "import time; data = bytearray(60_000_000); time.sleep(1.5)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}]); print('done')"
     seconds, cpu_seconds, peak_bytes = compare.run([sys.executable, "-c", parent], tmp_path / "out")
     assert (tmp_path / "out").read_text() == "done\n"
