@@ -378,7 +378,7 @@ YAML_DEPTH: Final = 20
 
 RULE_STATIONS: Final = 20_000
 """Stations with rule state in one process; beyond it the quietest loses its state. Twice the largest site we know of: a
-station costs 36 kB after its first transaction, and 300 kB when it had `RULE_KEYS` of them."""
+station costs 30 kB after its first transaction, and 300 kB when it had `RULE_KEYS` of them."""
 
 RULE_KEYS: Final = 64
 """Keys with registers, per rule and station: connectors, transactions, reservations. Beyond it the oldest goes: it is
