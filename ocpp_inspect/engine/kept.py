@@ -103,9 +103,20 @@ def _digest(rules: Sequence[Rule]) -> str:
         digest.update(source.read_bytes())
     for rule in rules:
         digest.update(msgspec.msgpack.encode(rule))
-    for line in _states({Path(rule.path).parent for rule in rules if rule.python}):
+    for line in _states({_directory(rule) for rule in rules if rule.python}):
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:24]
+
+
+def _directory(rule: Rule) -> Path:
+    """Where the Python of a rule is: beside the rule, or in an installed module."""
+    where = rule.python.partition(":")[0]
+    if not where.endswith(".py"):
+        with suppress(ImportError, ValueError):  # `load_monitor` says what is wrong with it
+            spec = importlib.util.find_spec(where)
+            if spec is not None and spec.origin is not None:
+                return Path(spec.origin).parent
+    return Path(rule.path).parent
 
 
 def _states(directories: Iterable[Path]) -> Iterable[str]:

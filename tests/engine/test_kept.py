@@ -113,6 +113,20 @@ def test_other_rules_and_other_python_have_other_files(tmp_path: Path) -> None:
     assert _digest([rule]) != before
 
 
+def test_a_changed_module_of_a_package_has_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "charger_rules"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "watch.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rule = make("when: CALL\npython: charger_rules.watch:A\n")
+    before = _digest([rule])
+    assert _digest([rule]) == before
+    (package / "watch.py").write_text("a = 12")
+    assert _digest([rule]) != before
+    assert _digest([make("when: CALL\npython: no_such_package.watch:A\n")])
+
+
 def test_old_files_go(tmp_path: Path) -> None:
     for number in range(12):
         kept = KeptCode(tmp_path / f"functions-{number}.msgpack")
