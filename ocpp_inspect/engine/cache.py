@@ -56,13 +56,7 @@ class RuleCache:
             return
         while len(self._entries) > _FILES:
             del self._entries[next(iter(self._entries))]
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".rules-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.msgpack.encode(self._entries))
-            Path(name).replace(self._path)
-            tidy(self._path.parent, "rules-*.msgpack")
+        write_whole(self._path, msgspec.msgpack.encode(self._entries))
         self._changed = False
 
 
@@ -75,10 +69,18 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ocpp-inspect"
 
 
-def tidy(directory: Path, pattern: str) -> None:
-    """Keep the newest files: every version of this package, and of the rules, has its own. Raises OSError."""
-    for old in sorted(directory.glob(pattern), key=lambda path: path.stat().st_mtime)[:-_VERSIONS]:
-        old.unlink(missing_ok=True)
+def write_whole(path: Path, octets: bytes) -> None:
+    """Put the file there whole, for the user alone, or not at all; of its kind (`KIND-*`) the newest are kept."""
+    kind = path.name.partition("-")[0]
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{kind}-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(octets)
+        Path(name).replace(path)
+        # Every version of this package, and of the rules, has a file of its own.
+        for old in sorted(path.parent.glob(f"{kind}-*"), key=lambda each: each.stat().st_mtime)[:-_VERSIONS]:
+            old.unlink(missing_ok=True)
 
 
 def _default_path() -> Path:

@@ -13,7 +13,6 @@ import importlib.util
 import marshal
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Final
 import msgspec
 
 import ocpp_inspect
-from ocpp_inspect.engine.cache import cache_directory, tidy
+from ocpp_inspect.engine.cache import cache_directory, write_whole
 from ocpp_inspect.engine.rule import Rule
 
 _FUNCTIONS: Final = 20_000
@@ -73,13 +72,7 @@ class KeptCode:
         if not self._changed:
             return
         self._changed = False
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".functions-")  # for the user alone
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.msgpack.encode(_read(self._path) | self._functions))
-            Path(name).replace(self._path)
-            tidy(self._path.parent, "functions-*.msgpack")
+        write_whole(self._path, msgspec.msgpack.encode(_read(self._path) | self._functions))
 
 
 def _read(path: Path) -> dict[str, Compiled]:

@@ -12,7 +12,7 @@ from ocpp_inspect.logs import LogFormatError, LogReader, is_log, own_format
 from ocpp_inspect.model import CaptureInfo
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import program_of
-from ocpp_inspect.pipeline.stream import Decoded, StreamChain
+from ocpp_inspect.pipeline.stream import StreamChain, filled
 
 _PIECE_OCTETS: Final = 256 * 1024
 
@@ -46,11 +46,6 @@ def decode_logs(
         program_of(options), validate=options.validate, acceptances=options.acceptances, learns_addresses=False
     )
     columns = Columns()
-
-    def take(decoded: Decoded) -> None:
-        columns.add(decoded.items)
-        columns.add_findings(decoded.findings)
-
     form = own_format(options.log_format) if options.log_format else None
     position, done = 0, 0
     for number, path in enumerate(paths):
@@ -66,9 +61,7 @@ def decode_logs(
                 position=position,
             )
             for batch in reader:
-                take(chain.feed_messages(batch))
-                if columns.full:
-                    yield columns.flush()
+                yield from filled(columns, [chain.feed_messages(batch)])
                 if progress is not None:
                     progress(done + source.bytes_read, None)
             position = reader.position
@@ -79,7 +72,7 @@ def decode_logs(
         finally:
             source.close()
         outcome.captures.append(info)
-    take(chain.finish())
+    yield from filled(columns, [chain.finish()])
     yield columns.flush()
     outcome.add_counters(chain.counters())
 

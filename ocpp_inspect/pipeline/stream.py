@@ -7,9 +7,9 @@ packet keys: see `StreamChain`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from msgspec import structs
@@ -22,6 +22,9 @@ from ocpp_inspect.ocpp import Ocpp
 from ocpp_inspect.pipeline.bursts import Bursts, in_order
 from ocpp_inspect.pipeline.soap import SoapLane
 from ocpp_inspect.websocket import WebSockets
+
+if TYPE_CHECKING:
+    from ocpp_inspect.store.columns import Columns  # loads Arrow, before which workers are forked
 
 _BY_POSITION = attrgetter("position")
 
@@ -235,3 +238,12 @@ def losses_of_drops(anomalies: Sequence[Anomaly]) -> list[Loss]:
         for anomaly in anomalies
         if anomaly.name in ("capture.dropped_packets", "capture.clock_set")
     ]
+
+
+def filled(columns: Columns, parts: Iterable[Decoded]) -> Iterator[dict[str, Any]]:
+    """Add the parts to the columns; yields the batches (table → Arrow record batch) that are full."""
+    for decoded in parts:
+        columns.add(decoded.items)
+        columns.add_findings(decoded.findings)
+        if columns.full:
+            yield columns.flush()

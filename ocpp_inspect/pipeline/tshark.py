@@ -30,7 +30,7 @@ from ocpp_inspect.model import (
 )
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
 from ocpp_inspect.pipeline.rules import program_of
-from ocpp_inspect.pipeline.stream import StreamChain
+from ocpp_inspect.pipeline.stream import StreamChain, filled
 
 _LAYERS: Final = "frame ip ipv6 tcp http websocket data-text-lines"
 _CONTROLS: Final = {8: "close", 9: "ping", 10: "pong"}
@@ -77,23 +77,15 @@ def decode_by_tshark(
         for packet in _packets(path, options, ports):
             batch += reader.items_of(packet)
             if len(batch) >= _BATCH:
-                decoded = chain.feed_messages(batch)
-                columns.add(decoded.items)
-                columns.add_findings(decoded.findings)
+                yield from filled(columns, [chain.feed_messages(batch)])
                 batch = []
-                if columns.full:
-                    yield columns.flush()
-        decoded = chain.feed_messages([*batch, *reader.ends()])
-        columns.add(decoded.items)
-        columns.add_findings(decoded.findings)
+        yield from filled(columns, [chain.feed_messages([*batch, *reader.ends()])])
         position = reader.position
         info.bytes = Path(path).stat().st_size
         outcome.captures.append(info)
         if progress is not None:
             progress(number + 1, len(paths))
-    decoded = chain.finish()
-    columns.add(decoded.items)
-    columns.add_findings(decoded.findings)
+    yield from filled(columns, [chain.finish()])
     yield columns.flush()
     outcome.add_counters(chain.counters())
 

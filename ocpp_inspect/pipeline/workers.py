@@ -13,18 +13,14 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ocpp_inspect.pipeline.options import Options, Outcome, Progress
-
-if TYPE_CHECKING:
-    from ocpp_inspect.pipeline.stream import Decoded
-    from ocpp_inspect.store.columns import Columns
 
 SMALL_INPUT_BYTES: Final = 12 * 1024 * 1024
 """Below this a second process costs more than it saves (its start takes as long as decoding some MB)."""
@@ -244,6 +240,7 @@ def _decode(
     from ocpp_inspect.pipeline.clock import ClockWatch
     from ocpp_inspect.pipeline.keys import CaptureSecrets, add_secrets_inside, keys_of
     from ocpp_inspect.pipeline.rules import program_of
+    from ocpp_inspect.pipeline.stream import filled
     from ocpp_inspect.store.columns import Columns
 
     keys = keys_of(options)
@@ -266,22 +263,13 @@ def _decode(
             secrets.take(reader.captures)
             for batch in reader:
                 secrets.take(reader.captures)
-                yield from _filled(columns, chain.feed_bursts(batch))
+                yield from filled(columns, chain.feed_bursts(batch))
                 if progress is not None:
                     progress(reader.bytes_read, reader.bytes_total)
-            yield from _filled(columns, chain.flush())
-            yield from _filled(columns, [chain.finish()])
+            yield from filled(columns, chain.flush())
+            yield from filled(columns, [chain.finish()])
             yield columns.flush()
             outcome.captures = reader.captures
             outcome.counters = chain.counters()
     finally:
         gc.set_threshold(*thresholds)
-
-
-def _filled(columns: Columns, parts: Iterable[Decoded]) -> Iterator[dict[str, Any]]:
-    """Add the parts; yields the batches that are full."""
-    for decoded in parts:
-        columns.add(decoded.items)
-        columns.add_findings(decoded.findings)
-        if columns.full:
-            yield columns.flush()
